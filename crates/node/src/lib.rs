@@ -1,1 +1,3 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! Quorate embedded: a replicated Redis-compatible store inside a Rust program.
+
+pub mod admin;
