@@ -12,7 +12,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::error::ProtocolError;
-use crate::number::format_integer;
 
 pub(crate) type ArgRanges = SmallVec<[Range<u32>; 8]>;
 
@@ -127,10 +126,10 @@ where
 }
 
 /// Appends a type byte, a count and the line end.
+#[inline]
 pub(crate) fn put_header(out: &mut BytesMut, kind: u8, count: usize) {
     out.put_u8(kind);
-    // A count of bytes or elements in memory always fits.
-    out.put_slice(&format_integer(i64::try_from(count).unwrap_or(i64::MAX)));
+    out.put_slice(itoa::Buffer::new().format(count).as_bytes());
     out.put_slice(b"\r\n");
 }
 

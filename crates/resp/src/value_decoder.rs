@@ -219,6 +219,9 @@ pub(crate) fn whole(buf: &[u8], limits: &ValueLimits) -> Result<bool, ProtocolEr
                 0
             }
         };
+        if wanted > limits.elements_max {
+            return Err(ProtocolError::ReplyTooBig);
+        }
         let Some(next) = rest.get(end.saturating_add(2).saturating_add(bytes)..) else { return Ok(false) };
         rest = next;
         wanted -= 1;
