@@ -3,7 +3,8 @@
 use crate::Flag::{DenyOom, Fast, Readonly, Write};
 use crate::KeyFlag::{Access, Delete, Insert, Ro, Rw, Update};
 use crate::command::ArgumentKind::{Double, Integer, Pattern, String};
-use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec};
+use crate::hashes::{arithmetic, random, reading, walk, writing};
+use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
     Command { group: Group::Hash, categories: Categories::of(&[Category::Hash]), ..Command::ROW };
@@ -18,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the fields",
         summary: "Removes fields of a hash.",
         arguments: &[Argument::key("key"), Argument::new("field", String).multiple()],
+        route: Route::Write(writing::hdel),
         ..ROW
     },
     Command {
@@ -28,6 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Tells whether a hash has a field.",
         arguments: &[Argument::key("key"), Argument::new("field", String)],
+        route: Route::Read(reading::hexists),
         ..ROW
     },
     Command {
@@ -38,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Returns the value of a field.",
         arguments: &[Argument::key("key"), Argument::new("field", String)],
+        route: Route::Read(reading::hget),
         ..ROW
     },
     Command {
@@ -50,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the size of the hash",
         summary: "Returns all fields and values of a hash.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(reading::hgetall),
         ..ROW
     },
     Command {
@@ -64,6 +69,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("field", String),
             Argument::new("increment", Integer),
         ],
+        route: Route::Write(arithmetic::hincrby),
         ..ROW
     },
     Command {
@@ -78,6 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("field", String),
             Argument::new("increment", Double),
         ],
+        route: Route::Write(arithmetic::hincrbyfloat),
         ..ROW
     },
     Command {
@@ -90,6 +97,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the size of the hash",
         summary: "Returns a hash's fields.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(reading::hkeys),
         ..ROW
     },
     Command {
@@ -100,6 +108,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Counts a hash's fields.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(reading::hlen),
         ..ROW
     },
     Command {
@@ -111,6 +120,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the fields",
         summary: "Returns the values of several fields.",
         arguments: &[Argument::key("key"), Argument::new("field", String).multiple()],
+        route: Route::Read(reading::hmget),
         ..ROW
     },
     Command {
@@ -127,6 +137,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::block("field_value", &[Argument::new("field", String), Argument::new("value", String)])
                 .multiple(),
         ],
+        route: Route::Write(writing::hmset),
         ..ROW
     },
     Command {
@@ -146,6 +157,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Read(random::hrandfield),
         ..ROW
     },
     Command {
@@ -163,6 +175,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("pattern", Pattern).token("MATCH").optional(),
             Argument::new("count", Integer).token("COUNT").optional(),
         ],
+        route: Route::Read(walk::hscan),
         ..ROW
     },
     Command {
@@ -178,6 +191,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::block("field_value", &[Argument::new("field", String), Argument::new("value", String)])
                 .multiple(),
         ],
+        route: Route::Write(writing::hset),
         ..ROW
     },
     Command {
@@ -188,6 +202,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Sets a field that is not there yet.",
         arguments: &[Argument::key("key"), Argument::new("field", String), Argument::new("value", String)],
+        route: Route::Write(writing::hsetnx),
         ..ROW
     },
     Command {
@@ -198,6 +213,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "3.2.0",
         summary: "Returns the length of a field's value.",
         arguments: &[Argument::key("key"), Argument::new("field", String)],
+        route: Route::Read(reading::hstrlen),
         ..ROW
     },
     Command {
@@ -210,6 +226,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the size of the hash",
         summary: "Returns a hash's values.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(reading::hvals),
         ..ROW
     },
 ];

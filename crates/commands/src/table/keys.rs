@@ -4,6 +4,7 @@ use crate::Flag::{Blocking, DenyOom, Fast, Loading, MovableKeys, NoScript, Reado
 use crate::KeyFlag::{Access, Delete, Incomplete, Insert, Ow, Rm, Ro, Rw, Update};
 use crate::SessionCommand::Wait;
 use crate::command::ArgumentKind::{Integer, Pattern, String, UnixTime};
+use crate::keys::{existence, expire, naming, object, ttl, walk};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
@@ -24,6 +25,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("destination-db", Integer).token("DB").optional(),
             Argument::word("replace", "REPLACE").optional(),
         ],
+        route: Route::Write(naming::copy),
         ..ROW
     },
     Command {
@@ -35,6 +37,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Removes keys.",
         arguments: &[Argument::key("key").multiple()],
+        route: Route::Write(existence::del),
         ..ROW
     },
     Command {
@@ -57,6 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Counts how many of the keys exist.",
         arguments: &[Argument::key("key").multiple()],
+        route: Route::Read(existence::exists),
         ..ROW
     },
     Command {
@@ -79,6 +83,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Write(expire::expire),
         ..ROW
     },
     Command {
@@ -102,6 +107,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Write(expire::expireat),
         ..ROW
     },
     Command {
@@ -112,6 +118,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "7.0.0",
         summary: "Returns the Unix time in seconds at which a key expires.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(ttl::expiretime),
         ..ROW
     },
     Command {
@@ -123,6 +130,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys of the database",
         summary: "Lists the keys that match a pattern.",
         arguments: &[Argument::new("pattern", Pattern)],
+        route: Route::Read(walk::keys),
         ..ROW
     },
     Command {
@@ -172,6 +180,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Access, Update])],
         summary: "Moves a key to another database.",
         arguments: &[Argument::key("key"), Argument::new("db", Integer)],
+        route: Route::Write(naming::move_key),
         ..ROW
     },
     Command {
@@ -192,6 +201,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.2.0",
         summary: "Makes a key stay for good.",
         arguments: &[Argument::key("key")],
+        route: Route::Write(expire::persist),
         ..ROW
     },
     Command {
@@ -215,6 +225,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Write(expire::pexpire),
         ..ROW
     },
     Command {
@@ -238,6 +249,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Write(expire::pexpireat),
         ..ROW
     },
     Command {
@@ -248,6 +260,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "7.0.0",
         summary: "Returns the Unix time in milliseconds at which a key expires.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(ttl::pexpiretime),
         ..ROW
     },
     Command {
@@ -259,6 +272,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.6.0",
         summary: "Returns the milliseconds until a key expires.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(ttl::pttl),
         ..ROW
     },
     Command {
@@ -267,6 +281,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         tips: &["request_policy:all_shards", "nondeterministic_output"],
         summary: "Returns a key chosen at random.",
+        route: Route::Read(walk::randomkey),
         ..ROW
     },
     Command {
@@ -276,6 +291,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Access, Delete]), KeySpec::at(2, &[Ow, Update])],
         summary: "Renames a key, replacing what has the new name.",
         arguments: &[Argument::key("key"), Argument::key("newkey").spec(1)],
+        route: Route::Write(naming::rename),
         ..ROW
     },
     Command {
@@ -285,6 +301,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Access, Delete]), KeySpec::at(2, &[Ow, Insert])],
         summary: "Renames a key if the new name is free.",
         arguments: &[Argument::key("key"), Argument::key("newkey").spec(1)],
+        route: Route::Write(naming::renamenx),
         ..ROW
     },
     Command {
@@ -320,6 +337,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("count", Integer).token("COUNT").optional(),
             Argument::new("type", String).token("TYPE").optional(),
         ],
+        route: Route::Read(walk::scan),
         ..ROW
     },
     Command {
@@ -394,6 +412,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Counts existing keys and marks them as used.",
         arguments: &[Argument::key("key").multiple()],
+        route: Route::Read(existence::exists),
         ..ROW
     },
     Command {
@@ -404,6 +423,7 @@ pub(super) const COMMANDS: &[Command] = &[
         tips: &["nondeterministic_output"],
         summary: "Returns the seconds until a key expires.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(ttl::ttl),
         ..ROW
     },
     Command {
@@ -413,6 +433,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Ro])],
         summary: "Returns the type of a key's value.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(existence::type_of),
         ..ROW
     },
     Command {
@@ -425,6 +446,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Removes keys and frees their values in the background.",
         arguments: &[Argument::key("key").multiple()],
+        route: Route::Write(existence::del),
         ..ROW
     },
     Command {
@@ -462,6 +484,7 @@ const OBJECT: &[Command] = &[
         since: "2.2.3",
         summary: "Returns how a value is represented.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(object::object_encoding),
         ..ROW
     },
     Command {
@@ -474,6 +497,7 @@ const OBJECT: &[Command] = &[
         since: "4.0.0",
         summary: "Returns how often a key is used, on a logarithmic scale.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(object::object_freq),
         ..ROW
     },
     Command {
@@ -483,6 +507,7 @@ const OBJECT: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.2.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(object::object_help),
         ..ROW
     },
     Command {
@@ -495,6 +520,7 @@ const OBJECT: &[Command] = &[
         since: "2.2.3",
         summary: "Returns the seconds since a key was last used.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(object::object_idletime),
         ..ROW
     },
     Command {
@@ -507,6 +533,7 @@ const OBJECT: &[Command] = &[
         since: "2.2.3",
         summary: "Returns a value's reference count.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(object::object_refcount),
         ..ROW
     },
 ];

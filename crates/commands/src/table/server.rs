@@ -9,6 +9,7 @@ use crate::SessionCommand::{
     Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Replicaof, Role, Save, Shutdown, Time,
 };
 use crate::command::ArgumentKind::{Integer, String};
+use crate::keys::database;
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
@@ -37,6 +38,7 @@ pub(super) const COMMANDS: &[Command] = &[
         categories: Categories::of(&[Category::Keyspace]),
         tips: &["request_policy:all_shards", "response_policy:agg_sum"],
         summary: "Counts the keys of a database.",
+        route: Route::Read(database::dbsize),
         ..ROW
     },
     Command {
@@ -80,6 +82,7 @@ pub(super) const COMMANDS: &[Command] = &[
             &[Argument::word("async", "ASYNC"), Argument::word("sync", "SYNC")],
         )
         .optional()],
+        route: Route::Write(database::flushall),
         ..ROW
     },
     Command {
@@ -94,6 +97,7 @@ pub(super) const COMMANDS: &[Command] = &[
             &[Argument::word("async", "ASYNC"), Argument::word("sync", "SYNC")],
         )
         .optional()],
+        route: Route::Write(database::flushdb),
         ..ROW
     },
     Command {
@@ -256,6 +260,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "4.0.0",
         summary: "Exchanges two databases.",
         arguments: &[Argument::new("index1", Integer), Argument::new("index2", Integer)],
+        route: Route::Write(database::swapdb),
         ..ROW
     },
     Command {
