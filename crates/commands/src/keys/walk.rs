@@ -1,0 +1,51 @@
+//! Finding keys: all that match, step by step, or one at random.
+
+use quorate_resp::Reply;
+
+use crate::scan::{Options, cursor, write_cursor};
+use crate::{Args, Error, Read, glob};
+
+/// `KEYS pattern`
+pub(crate) fn keys(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let pattern = &args[1];
+    let all = pattern == b"*";
+    let found: Vec<&[u8]> = read
+        .db()
+        .iter(read.now)
+        .map(|(key, _)| key)
+        .filter(|key| all || glob::matches(pattern, key))
+        .collect();
+    reply.array(found.len());
+    for key in found {
+        reply.bulk(key);
+    }
+    Ok(())
+}
+
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
+pub(crate) fn scan(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let cursor = cursor(&args[1])?;
+    let options = Options::parse(args, 2, true)?;
+    let mut found: Vec<&[u8]> = Vec::new();
+    let next = read.db().scan(cursor, options.count, read.now, |key, entry| {
+        if options.matches(key) && options.is_type(entry.value.type_name()) {
+            found.push(key);
+        }
+    });
+    reply.array(2);
+    write_cursor(next, reply);
+    reply.array(found.len());
+    for key in found {
+        reply.bulk(key);
+    }
+    Ok(())
+}
+
+/// `RANDOMKEY`
+pub(crate) fn randomkey(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    match read.db().random(&mut read.rng(), read.now) {
+        Some(key) => reply.bulk(key),
+        None => reply.null(),
+    }
+    Ok(())
+}
