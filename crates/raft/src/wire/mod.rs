@@ -1,0 +1,1 @@
+//! Bytes that cross a wire or reach a disk.
