@@ -1,0 +1,85 @@
+//! `SET` and its options, and the older commands that are special cases of it.
+
+use quorate_keyspace::{Millis, StringValue, Value};
+use quorate_resp::Reply;
+
+use super::write_string;
+use crate::expiry::{self, Unit};
+use crate::{Args, Error, EventClass, Write};
+
+/// When a value is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    Missing,
+    Present,
+}
+
+/// What happens to the key's expiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expiry<'a> {
+    Clear,
+    Keep,
+    At(Unit, &'a [u8]),
+}
+
+/// `SET key value [NX|XX] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]`
+pub(crate) fn set(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let mut condition = Condition::Always;
+    let mut expiry = Expiry::Clear;
+    let mut get = false;
+    let mut i = 3;
+    while i < args.len() {
+        if args.is(i, "NX") && condition != Condition::Present {
+            condition = Condition::Missing;
+        } else if args.is(i, "XX") && condition != Condition::Missing {
+            condition = Condition::Present;
+        } else if args.is(i, "GET") {
+            get = true;
+        } else if args.is(i, "KEEPTTL") && matches!(expiry, Expiry::Clear | Expiry::Keep) {
+            expiry = Expiry::Keep;
+        } else if let (Some(unit), Some(time)) = (Unit::from_option(&args[i]), args.get(i + 1)) {
+            // The same unit twice is accepted and the last one counts, as in Redis.
+            match expiry {
+                Expiry::Keep => return Err(Error::Syntax),
+                Expiry::At(other, _) if other != unit => return Err(Error::Syntax),
+                _ => expiry = Expiry::At(unit, time),
+            }
+            i += 1;
+        } else {
+            return Err(Error::Syntax);
+        }
+        i += 1;
+    }
+    let expires = match expiry {
+        Expiry::At(unit, time) => Some(expiry::absolute(time, unit, write.now, "set")?),
+        _ => None,
+    };
+    let key = &args[1];
+    let old = if get { write.string(key)? } else { None };
+    let found = write.get(key).is_some();
+    let met = match condition {
+        Condition::Always => true,
+        Condition::Missing => !found,
+        Condition::Present => found,
+    };
+    match (get, met, old) {
+        (true, _, Some(old)) => write_string(old, reply),
+        (true, _, None) | (false, false, _) => reply.null(),
+        (false, true, _) => reply.ok(),
+    }
+    if met {
+        store(write, key, &args[2], expires, expiry == Expiry::Keep);
+    }
+    Ok(())
+}
+
+/// Stores a string and emits what Redis emits.
+fn store(write: &mut Write<'_>, key: &[u8], value: &[u8], expires: Option<Millis>, keep_expiry: bool) {
+    let kept = if keep_expiry { write.get(key).and_then(|entry| entry.expires) } else { None };
+    write.set(key, Value::String(StringValue::from_bytes(value)), expires.or(kept));
+    write.notify(EventClass::String, "set", key);
+    if expires.is_some() {
+        write.notify(EventClass::Generic, "expire", key);
+    }
+}
