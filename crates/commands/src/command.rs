@@ -28,6 +28,8 @@ pub struct Command {
     pub categories: Categories,
     /// Where the keys are among the arguments.
     pub keys: &'static [KeySpec],
+    /// What is done with the keys of this very request, where the key specifications cannot tell.
+    pub narrow_key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Hints for clients and proxies.
     pub tips: &'static [&'static str],
     /// The documentation group.
@@ -131,6 +133,7 @@ impl Command {
         flags: Flags::NONE,
         categories: Categories::NONE,
         keys: &[],
+        narrow_key_flags: None,
         tips: &[],
         group: Group::Generic,
         since: "1.0.0",

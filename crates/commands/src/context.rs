@@ -9,7 +9,7 @@
 use quorate_keyspace::{Db, DbIndex, Entry, Millis, Rng, StringValue, Value, Version};
 use quorate_resp::Reply;
 
-use crate::{Args, Command, Error, EventClass, Events, Route, State};
+use crate::{Args, Command, Error, EventClass, Events, Route, Settings, State};
 
 /// What a reading command sees.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Read<'a> {
     pub now: Millis,
     /// Seeds the choice of commands that answer at random.
     pub seed: u64,
+    /// The settings of the node that answers; defaults where nobody says.
+    pub node: Option<&'a Settings>,
 }
 
 /// What a writing command sees.
@@ -54,6 +56,8 @@ pub struct WriteContext<'a> {
     pub rng: &'a mut Rng,
     /// Collects keyspace notifications.
     pub events: &'a mut Events,
+    /// The settings of the node that answers, for reading commands in a batch; see [`Read::node`].
+    pub node: Option<&'a Settings>,
 }
 
 /// Runs a reading command and writes its reply, an error included.
@@ -79,10 +83,10 @@ pub fn write(
     args: Args<'_>,
     reply: &mut Reply,
 ) {
-    let WriteContext { db, now, version, rng, events } = context;
+    let WriteContext { db, now, version, rng, events, node } = context;
     let result = match command.route {
         Route::Write(run) => run(&mut Write { state, db, now, version, rng, events }, args, reply),
-        Route::Read(run) => run(&Read { state, db, now, seed: rng.next_u64() }, args, reply),
+        Route::Read(run) => run(&Read { state, db, now, seed: rng.next_u64(), node }, args, reply),
         _ => Err(not_here(command)),
     };
     if let Err(error) = result {
@@ -120,7 +124,7 @@ impl<'a> Read<'a> {
 impl Write<'_> {
     /// The same as a reader sees it.
     pub fn as_read(&self) -> Read<'_> {
-        Read { state: self.state, db: self.db, now: self.now, seed: 0 }
+        Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None }
     }
 
     /// The connection's database.

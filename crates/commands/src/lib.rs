@@ -18,15 +18,19 @@
 
 mod args;
 mod command;
+mod config;
 mod context;
 mod error;
 mod events;
 mod expiry;
 mod glob;
 mod hashes;
+mod introspection;
+mod key_search;
 mod keys;
+mod long_double;
 mod scan;
-mod settings;
+pub mod settings;
 mod state;
 mod strings;
 pub mod table;
@@ -39,6 +43,8 @@ pub use command::{
 pub use context::{Read, Write, WriteContext, read, write};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events};
+pub use introspection::syntax;
+pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;
 pub use state::State;
 pub use table::{commands, lookup, resolve};

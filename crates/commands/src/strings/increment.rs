@@ -4,6 +4,7 @@ use quorate_keyspace::StringValue;
 use quorate_resp::Reply;
 
 use crate::args::parse_integer;
+use crate::long_double::LongDouble;
 use crate::{Args, Error, EventClass, Write};
 
 /// `INCR key`
@@ -26,6 +27,25 @@ pub(crate) fn decrby(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
     // The smallest integer has no negative.
     let increment = args.integer(2)?.checked_neg().ok_or(Error::DecrementOverflow)?;
     add(write, &args[1], increment, reply)
+}
+
+/// `INCRBYFLOAT key increment`
+pub(crate) fn incrbyfloat(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let key = &args[1];
+    let old = match write.string(key)? {
+        None => LongDouble::from(0),
+        Some(StringValue::Int(number)) => LongDouble::from(*number),
+        Some(StringValue::Bytes(bytes)) => LongDouble::parse(bytes).ok_or(Error::NotFloat)?,
+    };
+    let new = old.add(LongDouble::parse(&args[2]).ok_or(Error::NotFloat)?);
+    if !new.is_finite() {
+        return Err(Error::NotFinite);
+    }
+    let text = new.to_text();
+    write.put_string(key, StringValue::from_raw(text.as_bytes()));
+    write.notify(EventClass::String, "incrbyfloat", key);
+    reply.bulk(text.as_bytes());
+    Ok(())
 }
 
 /// Adds to the integer at a key; its expiry stays.

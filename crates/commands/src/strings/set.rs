@@ -5,7 +5,7 @@ use quorate_resp::Reply;
 
 use super::write_string;
 use crate::expiry::{self, Unit};
-use crate::{Args, Error, EventClass, Write};
+use crate::{Args, Error, EventClass, KeyFlag, KeyFlags, Write};
 
 /// When a value is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,60 @@ pub(crate) fn set(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> R
     Ok(())
 }
 
+/// What a `SET` does with its key: it reads it only for `GET`.
+pub(crate) fn key_flags(args: Args<'_>) -> KeyFlags {
+    if (3..args.len()).any(|i| args.is(i, "GET")) {
+        KeyFlags::of(&[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Update])
+    } else {
+        KeyFlags::of(&[KeyFlag::Ow, KeyFlag::Update])
+    }
+}
+
+/// `SETNX key value`
+pub(crate) fn setnx(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let free = write.get(&args[1]).is_none();
+    if free {
+        store(write, &args[1], &args[2], None, false);
+    }
+    reply.integer(free.into());
+    Ok(())
+}
+
+/// `SETEX key seconds value`
+pub(crate) fn setex(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let expires = expiry::absolute(&args[2], Unit::EX, write.now, "setex")?;
+    store(write, &args[1], &args[3], Some(expires), false);
+    reply.ok();
+    Ok(())
+}
+
+/// `PSETEX key milliseconds value`
+pub(crate) fn psetex(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let expires = expiry::absolute(&args[2], Unit::PX, write.now, "psetex")?;
+    store(write, &args[1], &args[3], Some(expires), false);
+    reply.ok();
+    Ok(())
+}
+
+/// `GETSET key value`
+pub(crate) fn getset(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    match write.string(&args[1])? {
+        Some(old) => write_string(old, reply),
+        None => reply.null(),
+    }
+    store(write, &args[1], &args[2], None, false);
+    Ok(())
+}
+
 /// Stores a string and emits what Redis emits.
-fn store(write: &mut Write<'_>, key: &[u8], value: &[u8], expires: Option<Millis>, keep_expiry: bool) {
-    let kept = if keep_expiry { write.get(key).and_then(|entry| entry.expires) } else { None };
+pub(super) fn store(
+    write: &mut Write<'_>,
+    key: &[u8],
+    value: &[u8],
+    expires: Option<Millis>,
+    keep_expiry: bool,
+) {
+    let kept = if keep_expiry { write.get(key).and_then(|entry| entry.expires()) } else { None };
     write.set(key, Value::String(StringValue::from_bytes(value)), expires.or(kept));
     write.notify(EventClass::String, "set", key);
     if expires.is_some() {

@@ -7,6 +7,7 @@ use crate::SessionCommand::{
     ClientTrackinginfo, ClientUnblock, ClientUnpause, Echo, Hello, Ping, Quit, Reset, Select,
 };
 use crate::command::ArgumentKind::{Integer, String};
+use crate::introspection;
 use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
 
 const ROW: Command =
@@ -140,6 +141,7 @@ const CLIENT: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {

@@ -7,6 +7,7 @@ use crate::SessionCommand::{
     MemoryMallocStats, MemoryPurge, MemoryStats, SlowlogGet, SlowlogLen, SlowlogReset,
 };
 use crate::command::ArgumentKind::{Integer, String};
+use crate::introspection;
 use crate::{Argument, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
@@ -72,6 +73,7 @@ const LATENCY: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "2.8.13",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -142,6 +144,7 @@ const MEMORY: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "4.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -207,6 +210,7 @@ const SLOWLOG: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.2.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {

@@ -3,6 +3,8 @@
 use crate::Flag::{Admin, Loading, NoScript, Stale};
 use crate::SessionCommand::{ConfigResetstat, ConfigRewrite};
 use crate::command::ArgumentKind::{Pattern, String};
+use crate::config;
+use crate::introspection;
 use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
@@ -17,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the commands",
         summary: "Describes all commands.",
         subcommands: COMMAND,
+        route: Route::Read(introspection::info),
         ..ROW
     },
     Command {
@@ -39,6 +42,7 @@ const COMMAND: &[Command] = &[
         categories: Categories::of(&[Category::Connection]),
         since: "2.8.13",
         summary: "Counts the commands.",
+        route: Route::Read(introspection::count),
         ..ROW
     },
     Command {
@@ -52,6 +56,7 @@ const COMMAND: &[Command] = &[
         complexity: "O(N) in the named commands",
         summary: "Returns the documentation of commands.",
         arguments: &[Argument::new("command-name", String).optional().multiple()],
+        route: Route::Read(introspection::docs),
         ..ROW
     },
     Command {
@@ -63,6 +68,7 @@ const COMMAND: &[Command] = &[
         since: "2.8.13",
         complexity: "O(N) in the arguments",
         summary: "Returns the keys of a full command.",
+        route: Route::Read(introspection::getkeys),
         ..ROW
     },
     Command {
@@ -74,6 +80,7 @@ const COMMAND: &[Command] = &[
         since: "7.0.0",
         complexity: "O(N) in the arguments",
         summary: "Returns the keys of a full command and how they are used.",
+        route: Route::Read(introspection::getkeysandflags),
         ..ROW
     },
     Command {
@@ -84,6 +91,7 @@ const COMMAND: &[Command] = &[
         categories: Categories::of(&[Category::Connection]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -97,6 +105,7 @@ const COMMAND: &[Command] = &[
         complexity: "O(N) in the named commands",
         summary: "Describes commands.",
         arguments: &[Argument::new("command-name", String).optional().multiple()],
+        route: Route::Read(introspection::info),
         ..ROW
     },
     Command {
@@ -119,6 +128,7 @@ const COMMAND: &[Command] = &[
         )
         .token("FILTERBY")
         .optional()],
+        route: Route::Read(introspection::list),
         ..ROW
     },
 ];
@@ -133,6 +143,7 @@ const CONFIG: &[Command] = &[
         complexity: "O(N) in the patterns",
         summary: "Returns the settings whose names match patterns.",
         arguments: &[Argument::block("parameter", &[Argument::new("parameter", String)]).multiple()],
+        route: Route::Read(config::get),
         ..ROW
     },
     Command {
@@ -142,6 +153,7 @@ const CONFIG: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -178,6 +190,7 @@ const CONFIG: &[Command] = &[
             &[Argument::new("parameter", String), Argument::new("value", String)],
         )
         .multiple()],
+        route: Route::Write(config::set),
         ..ROW
     },
 ];

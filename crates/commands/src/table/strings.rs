@@ -3,7 +3,7 @@
 use crate::Flag::{DenyOom, Fast, Readonly, Write};
 use crate::KeyFlag::{Access, Delete, Insert, Ow, Ro, Rw, Update, VariableFlags};
 use crate::command::ArgumentKind::{Double, Integer, String, UnixTime};
-use crate::strings::{increment, plain, set};
+use crate::strings::{increment, lcs, many, plain, range, set};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
@@ -19,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the bytes added",
         summary: "Adds bytes to the end of a string.",
         arguments: &[Argument::key("key"), Argument::new("value", String)],
+        route: Route::Write(range::append),
         ..ROW
     },
     Command {
@@ -59,6 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "6.2.0",
         summary: "Returns the string at a key and removes the key.",
         arguments: &[Argument::key("key")],
+        route: Route::Write(plain::getdel),
         ..ROW
     },
     Command {
@@ -82,6 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        route: Route::Write(plain::getex),
         ..ROW
     },
     Command {
@@ -93,6 +96,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the bytes returned",
         summary: "Returns a part of the string at a key.",
         arguments: &[Argument::key("key"), Argument::new("start", Integer), Argument::new("end", Integer)],
+        route: Route::Read(range::getrange),
         ..ROW
     },
     Command {
@@ -103,6 +107,7 @@ pub(super) const COMMANDS: &[Command] = &[
         deprecated: Some(("6.2.0", "SET with GET")),
         summary: "Replaces the string at a key and returns the old one.",
         arguments: &[Argument::key("key"), Argument::new("value", String)],
+        route: Route::Write(set::getset),
         ..ROW
     },
     Command {
@@ -133,6 +138,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.6.0",
         summary: "Adds a floating point number to the number at a key.",
         arguments: &[Argument::key("key"), Argument::new("increment", Double)],
+        route: Route::Write(increment::incrbyfloat),
         ..ROW
     },
     Command {
@@ -151,6 +157,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("len", Integer).token("MINMATCHLEN").optional(),
             Argument::word("withmatchlen", "WITHMATCHLEN").optional(),
         ],
+        route: Route::Read(lcs::lcs),
         ..ROW
     },
     Command {
@@ -162,6 +169,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Returns the strings at several keys.",
         arguments: &[Argument::key("key").multiple()],
+        route: Route::Read(many::mget),
         ..ROW
     },
     Command {
@@ -176,6 +184,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arguments: &[
             Argument::block("key_value", &[Argument::key("key"), Argument::new("value", String)]).multiple()
         ],
+        route: Route::Write(many::mset),
         ..ROW
     },
     Command {
@@ -190,6 +199,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arguments: &[
             Argument::block("key_value", &[Argument::key("key"), Argument::new("value", String)]).multiple()
         ],
+        route: Route::Write(many::msetnx),
         ..ROW
     },
     Command {
@@ -204,6 +214,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("milliseconds", Integer),
             Argument::new("value", String),
         ],
+        route: Route::Write(set::psetex),
         ..ROW
     },
     Command {
@@ -230,6 +241,7 @@ pub(super) const COMMANDS: &[Command] = &[
             )
             .optional(),
         ],
+        narrow_key_flags: Some(set::key_flags),
         route: Route::Write(set::set),
         ..ROW
     },
@@ -241,6 +253,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Stores a string that expires after some seconds.",
         arguments: &[Argument::key("key"), Argument::new("seconds", Integer), Argument::new("value", String)],
+        route: Route::Write(set::setex),
         ..ROW
     },
     Command {
@@ -250,6 +263,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Ow, Insert])],
         summary: "Stores a string if the key does not exist.",
         arguments: &[Argument::key("key"), Argument::new("value", String)],
+        route: Route::Write(set::setnx),
         ..ROW
     },
     Command {
@@ -261,6 +275,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the bytes written",
         summary: "Overwrites a part of the string at a key.",
         arguments: &[Argument::key("key"), Argument::new("offset", Integer), Argument::new("value", String)],
+        route: Route::Write(range::setrange),
         ..ROW
     },
     Command {
@@ -271,6 +286,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.2.0",
         summary: "Returns the length of the string at a key.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(range::strlen),
         ..ROW
     },
     Command {
@@ -282,6 +298,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the bytes returned",
         summary: "Returns a part of the string at a key.",
         arguments: &[Argument::key("key"), Argument::new("start", Integer), Argument::new("end", Integer)],
+        route: Route::Read(range::getrange),
         ..ROW
     },
 ];
