@@ -47,6 +47,7 @@ impl Node {
                     version: Version(self.index),
                     rng: &mut Rng::from_u64(self.index),
                     events: &mut events,
+                    node: None,
                 };
                 write(&mut self.state, context, command, args, &mut reply);
             }

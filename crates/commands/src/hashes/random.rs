@@ -41,7 +41,7 @@ pub(crate) fn hrandfield(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> 
         reply.array(0);
         return Ok(());
     };
-    let output = Output { with_values, fields_bytes_max: read.state.settings.proto_max_bulk_len };
+    let output = Output { with_values, fields_bytes_max: read.state.settings.proto_max_bulk_len() as u64 };
     if count < 0 {
         pick(hash, count.unsigned_abs(), &mut read.rng(), output, reply)
     } else {
