@@ -23,7 +23,9 @@ mod context;
 mod error;
 mod events;
 mod expiry;
-mod glob;
+pub mod glob;
+#[doc(hidden)]
+pub mod golden;
 mod hashes;
 mod introspection;
 mod key_search;

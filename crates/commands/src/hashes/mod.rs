@@ -37,8 +37,8 @@ impl Write<'_> {
     fn hash_limits(&self) -> HashLimits {
         let settings = &self.state.settings;
         HashLimits {
-            entries_max: settings.hash_max_listpack_entries as usize,
-            value_bytes_max: settings.hash_max_listpack_value as usize,
+            entries_max: settings.hash_max_listpack_entries(),
+            value_bytes_max: settings.hash_max_listpack_value(),
         }
     }
 }

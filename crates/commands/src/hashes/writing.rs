@@ -83,15 +83,13 @@ impl Write<'_> {
             }
             added
         };
-        match self.get_mut(key) {
-            Some(mut entry) => Ok(set_in(hash_in(&mut entry))),
-            None => {
-                let mut hash = HashValue::new();
-                let added = set_in(&mut hash);
-                self.set(key, Value::hash(hash), None);
-                Ok(added)
-            }
+        if let Some(mut entry) = self.get_mut(key) {
+            return Ok(set_in(hash_in(&mut entry)));
         }
+        let mut hash = HashValue::new();
+        let added = set_in(&mut hash);
+        self.set(key, Value::hash(hash), None);
+        Ok(added)
     }
 }
 

@@ -128,11 +128,3 @@ fn set_expiry(
     reply.integer(i64::from(met));
     Ok(())
 }
-
-impl Write<'_> {
-    /// Gives a live key an expiry, or takes it away.
-    fn set_expiry(&mut self, key: &[u8], expires: Option<Millis>) {
-        let (now, version) = (self.now, self.version);
-        self.db_mut().set_expiry(key, expires, now, version);
-    }
-}
