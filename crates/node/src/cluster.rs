@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use quorate_raft::{Members, NodeId, NodeInfo, Raft};
+use quorate_raft::{CallError, Members, NodeId, NodeInfo, Raft};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{
     Addresses, Call, ClusterStatus, Done, NodeReport, NodeStatus, Refusal, RefusalKind, Role,
 };
 use crate::machine::Replica;
-use crate::peers::Peers;
+use crate::peers::{JOIN, Join, Joined, Peers};
 use crate::rules::{self, Known};
 
 /// How long a call waits for a leader, and for the change to commit.
@@ -147,8 +147,22 @@ impl Cluster {
         }
     }
 
+    /// Lets a node in that has no identity, on the leader: under a new id, if its number had one.
+    pub(crate) async fn admit(&self, number: Option<u32>, addresses: Addresses) -> Result<NodeId, Refusal> {
+        if let Some(leader) = self.raft.leadership().borrow().leader.filter(|leader| *leader != self.me) {
+            let members = self.raft.members();
+            let peer = members.nodes.get(&leader).map(|info| info.peer.clone()).unwrap_or_default();
+            let join = Join { number, addresses };
+            let unreachable = |error: CallError| refuse(RefusalKind::Unavailable, error.to_string());
+            let joined = self.peers.ask::<Result<Joined, Refusal>>(&peer, JOIN, &join, CALL_MAX).await;
+            return Ok(NodeId(joined.map_err(unreachable)??.node));
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        self.add(number, addresses, true).await.map(|(id, _)| id)
+    }
+
     /// Adds a node; returns its id. `disk_lost`: it had the number, and lost its disk.
-    pub(crate) async fn add(
+    async fn add(
         &self,
         number: Option<u32>,
         addresses: Addresses,
@@ -303,7 +317,7 @@ impl Cluster {
     /// What the leader knows of the members: who is alive, and how far behind.
     fn known(&self) -> Known {
         let metrics = self.raft.metrics();
-        let last = metrics.last_log.map_or(0, |id| id.index);
+        let last = metrics.last_log.unwrap_or(0);
         let mut lag = BTreeMap::new();
         for (node, matched) in &metrics.replication {
             if *node != self.me && self.peers.heard_of(*node) {
@@ -416,12 +430,12 @@ fn list(nodes: &[u64]) -> String {
 }
 
 fn failed(error: quorate_raft::Error) -> Refusal {
-    use quorate_raft::ErrorKind;
-    let kind = match error.kind() {
-        ErrorKind::NotLeader | ErrorKind::Unavailable | ErrorKind::Stopped => RefusalKind::Unavailable,
-        ErrorKind::InProgress => RefusalKind::Busy,
-        ErrorKind::Unsafe => RefusalKind::Unsafe,
-        ErrorKind::Timeout => RefusalKind::Timeout,
+    use quorate_raft::Error;
+    let kind = match &error {
+        Error::NotLeader { .. } | Error::Unavailable(_) | Error::Stopped(_) => RefusalKind::Unavailable,
+        Error::InProgress => RefusalKind::Busy,
+        Error::Unsafe(_) => RefusalKind::Unsafe,
+        Error::Timeout(_) => RefusalKind::Timeout,
         _ => RefusalKind::Internal,
     };
     refuse(kind, error.to_string())

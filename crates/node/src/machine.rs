@@ -146,7 +146,7 @@ impl Machine {
                         }
                         Admission::Gap => {
                             if own {
-                                self.pipeline.skipped();
+                                self.pipeline.resend();
                             }
                             Ok(0)
                         }
