@@ -6,7 +6,7 @@
 //! Invariants: an error reply is written here and nowhere else; a failed command leaves no other trace.
 //! Called by: the apply task (`write`), connection tasks (`read`).
 
-use quorate_keyspace::{Db, DbIndex, Entry, Millis, Rng, StringValue, Value, Version};
+use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, Value, Version};
 use quorate_resp::Reply;
 
 use crate::{Args, Command, Error, EventClass, Events, Route, Settings, State};
@@ -143,7 +143,8 @@ impl Write<'_> {
     }
 
     /// The entry of a live key, to change it: it counts as changed from now on.
-    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        self.announce_expired(key);
         let (now, version) = (self.now, self.version);
         self.db_mut().get_mut(key, now, version)
     }
@@ -155,34 +156,70 @@ impl Write<'_> {
 
     /// Stores a value, in place of whatever was there.
     pub fn set(&mut self, key: &[u8], value: Value, expires: Option<Millis>) {
-        let version = self.version;
-        self.db_mut().set(key, value, expires, version);
+        let (now, version) = (self.now, self.version);
+        let old = self.db_mut().set(key, value, expires, version);
+        let expired = old.as_ref().is_some_and(|old| old.is_expired(now));
+        if expired {
+            self.notify(EventClass::Expired, "expired", key);
+        }
+        if expired || old.is_none() {
+            self.notify(EventClass::New, "new", key);
+        }
     }
 
     /// Stores a string in place of another; the expiry of a live key stays.
     pub fn put_string(&mut self, key: &[u8], string: StringValue) {
-        match self.get_mut(key) {
-            Some(entry) => entry.value = Value::String(string),
-            None => self.set(key, Value::String(string), None),
+        if let Some(mut entry) = self.get_mut(key) {
+            *entry.value_mut() = Value::String(string);
+            return;
         }
+        self.set(key, Value::String(string), None);
+    }
+
+    /// Changes the string at a key in its place, an empty one if the key does not exist.
+    ///
+    /// # Panics
+    /// The key holds another type, which the caller has to have ruled out.
+    pub fn edit_string<T>(&mut self, key: &[u8], edit: impl FnOnce(&mut StringValue) -> T) -> T {
+        if let Some(mut entry) = self.get_mut(key) {
+            let string = entry.value_mut().as_string_mut().expect("the caller has checked the type");
+            return edit(string);
+        }
+        let mut string = StringValue::new(b"");
+        let result = edit(&mut string);
+        self.set(key, Value::String(string), None);
+        result
     }
 
     /// Removes a live key.
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        self.announce_expired(key);
         let (now, version) = (self.now, self.version);
         self.db_mut().remove(key, now, version)
     }
 
+    /// Gives a live key another expiry, or none; false if there is no such key.
+    pub fn set_expiry(&mut self, key: &[u8], expires: Option<Millis>) -> bool {
+        let (now, version) = (self.now, self.version);
+        self.db_mut().set_expiry(key, expires, now, version)
+    }
+
     /// Notes a keyspace event of the connection's database.
+    #[inline]
     pub fn notify(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
         self.events.notify(class, name, self.db, key);
+    }
+
+    /// A key that is about to be touched and has expired goes first, and with its event.
+    fn announce_expired(&mut self, key: &[u8]) {
+        let now = self.now;
+        if self.events.wants(EventClass::Expired) && self.db_mut().remove_expired(key, now) {
+            self.notify(EventClass::Expired, "expired", key);
+        }
     }
 }
 
 /// The string of an entry, or the wrong type.
 pub(crate) fn as_string(entry: &Entry) -> Result<&StringValue, Error> {
-    match &entry.value {
-        Value::String(string) => Ok(string),
-        _ => Err(Error::WrongType),
-    }
+    entry.value().as_string().ok_or(Error::WrongType)
 }

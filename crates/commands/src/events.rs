@@ -63,6 +63,12 @@ impl Events {
         }
     }
 
+    /// True if somebody asked for this class.
+    #[inline]
+    pub fn wants(&self, class: EventClass) -> bool {
+        self.wanted.has(class)
+    }
+
     /// Changes the wanted classes, after `CONFIG SET notify-keyspace-events`.
     pub fn set_wanted(&mut self, wanted: EventClasses) {
         self.wanted = wanted;

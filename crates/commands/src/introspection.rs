@@ -72,7 +72,8 @@ pub(crate) fn list(_: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<()
     let with_subcommands = supported().flat_map(|command| {
         std::iter::once(command).chain(command.subcommands.iter().filter(|sub| sub.is_supported()))
     });
-    let names: Vec<String> = with_subcommands.filter(|command| filter(command)).map(Command::full_name).collect();
+    let names: Vec<String> =
+        with_subcommands.filter(|command| filter(command)).map(Command::full_name).collect();
     reply.array(names.len());
     names.iter().for_each(|name| reply.bulk(name.as_bytes()));
     Ok(())
@@ -200,7 +201,9 @@ fn write_info(command: &Command, reply: &mut Reply) {
 /// First key, last key and step, as clients before Redis 7 know them: those of the first range of keys.
 fn legacy_range(command: &Command) -> (i64, i64, i64) {
     match command.keys.first() {
-        Some(KeySpec { begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, .. }, .. }) => {
+        Some(KeySpec {
+            begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, .. }, ..
+        }) => {
             let first = *first as i64;
             let last = i64::from(*last);
             (first, if last >= 0 { first + last } else { last }, *step as i64)

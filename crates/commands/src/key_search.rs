@@ -7,8 +7,8 @@
 use quorate_resp::parse_i64;
 use smallvec::SmallVec;
 
-use crate::command::{BeginSearch, Command, FindKeys, KeyFlag, KeyFlags, KeySpec};
 use crate::Args;
+use crate::command::{BeginSearch, Command, FindKeys, KeyFlag, KeyFlags, KeySpec};
 
 /// A key of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

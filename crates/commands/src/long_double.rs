@@ -112,9 +112,8 @@ fn parse_exponent(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let magnitude = digits.bytes().fold(0, |sum: i64, byte| {
-        (sum * 10 + i64::from(byte - b'0')).min(EXPONENT_MAX)
-    });
+    let magnitude =
+        digits.bytes().fold(0, |sum: i64, byte| (sum * 10 + i64::from(byte - b'0')).min(EXPONENT_MAX));
     Some(if negative { -magnitude } else { magnitude })
 }
 

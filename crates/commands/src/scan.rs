@@ -5,7 +5,7 @@
 //! order and therefore good on every node, after any change and after a failover.
 //! Invariant: the work of one call is bounded by COUNT, whatever MATCH and TYPE let through.
 
-use quorate_resp::Reply;
+use quorate_resp::{Deferred, Reply};
 
 use crate::{Args, Error, glob};
 
@@ -85,9 +85,34 @@ pub(crate) fn cursor(bytes: &[u8]) -> Result<u64, Error> {
     Ok(if negative { number.wrapping_neg() } else { number })
 }
 
-/// Writes a cursor, as a bulk string.
-pub(crate) fn write_cursor(cursor: u64, reply: &mut Reply) {
-    reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+/// The elements that a call found, gathered before the next cursor is known.
+#[derive(Debug)]
+pub(crate) struct Found {
+    elements: Reply,
+    place: Deferred,
+    count: usize,
+}
+
+impl Found {
+    /// Nothing yet, to go into `reply`.
+    pub(crate) fn new(reply: &Reply) -> Found {
+        let elements = if reply.is_discarding() { Reply::discarding() } else { Reply::new(reply.protocol()) };
+        Found { place: elements.deferred(), elements, count: 0 }
+    }
+
+    /// Adds an element.
+    pub(crate) fn push(&mut self, element: &[u8]) {
+        self.elements.bulk(element);
+        self.count += 1;
+    }
+
+    /// Writes the reply: the next cursor, and the elements.
+    pub(crate) fn finish(mut self, next: u64, reply: &mut Reply) {
+        self.elements.finish_array(self.place, self.count);
+        reply.array(2);
+        reply.bulk(itoa::Buffer::new().format(next).as_bytes());
+        reply.raw(self.elements.as_bytes());
+    }
 }
 
 #[cfg(test)]

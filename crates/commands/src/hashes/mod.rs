@@ -11,16 +11,13 @@ pub(crate) mod reading;
 pub(crate) mod walk;
 pub(crate) mod writing;
 
-use quorate_keyspace::{Entry, HashLimits, HashValue, Value};
+use quorate_keyspace::{Entry, HashLimits, HashValue};
 
 use crate::{Error, Read, Write};
 
 /// The hash of an entry, or the wrong type.
 fn as_hash(entry: &Entry) -> Result<&HashValue, Error> {
-    match &entry.value {
-        Value::Hash(hash) => Ok(hash),
-        _ => Err(Error::WrongType),
-    }
+    entry.value().as_hash().ok_or(Error::WrongType)
 }
 
 impl<'a> Read<'a> {
@@ -40,8 +37,8 @@ impl Write<'_> {
     fn hash_limits(&self) -> HashLimits {
         let settings = &self.state.settings;
         HashLimits {
-            entries_max: settings.hash_max_listpack_entries,
-            value_bytes_max: settings.hash_max_listpack_value,
+            entries_max: settings.hash_max_listpack_entries(),
+            value_bytes_max: settings.hash_max_listpack_value(),
         }
     }
 }

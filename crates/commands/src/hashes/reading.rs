@@ -25,7 +25,7 @@ pub(crate) fn hmget(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Resul
 /// `HEXISTS key field`
 pub(crate) fn hexists(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let hash = read.hash(&args[1])?;
-    let found = hash.is_some_and(|hash| hash.get(&args[2]).is_some());
+    let found = hash.is_some_and(|hash| hash.contains(&args[2]));
     reply.integer(i64::from(found));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Setting and removing fields.
 
-use quorate_keyspace::{HashValue, Value};
+use quorate_keyspace::{Entry, HashValue, Value};
 use quorate_resp::Reply;
 
 use crate::{Args, Error, EventClass, Write};
@@ -22,7 +22,7 @@ pub(crate) fn hmset(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) ->
 /// `HSETNX key field value`
 pub(crate) fn hsetnx(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let (key, field) = (&args[1], &args[2]);
-    let missing = write.hash(key)?.is_none_or(|hash| hash.get(field).is_none());
+    let missing = write.hash(key)?.is_none_or(|hash| !hash.contains(field));
     if missing {
         write.set_fields(key, [(field, &args[3])].into_iter())?;
         write.notify(EventClass::Hash, "hset", key);
@@ -35,14 +35,17 @@ pub(crate) fn hsetnx(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
 pub(crate) fn hdel(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let key = &args[1];
     let fields = args.from(2);
-    let hits = write.hash(key)?.is_some_and(|hash| fields.iter().any(|field| hash.get(field).is_some()));
+    let hits = write.hash(key)?.is_some_and(|hash| fields.iter().any(|field| hash.contains(field)));
     if !hits {
         reply.integer(0);
         return Ok(());
     }
-    let hash = write.hash_mut(key).expect("a hash was found at the key");
-    let removed = fields.iter().filter(|field| hash.remove(field)).count();
-    let empty = hash.is_empty();
+    let (removed, empty) = {
+        let mut entry = write.get_mut(key).expect("the hash was found");
+        let hash = hash_in(&mut entry);
+        let removed = fields.iter().filter(|field| hash.remove(field)).count();
+        (removed, hash.is_empty())
+    };
     write.notify(EventClass::Hash, "hdel", key);
     if empty {
         write.remove(key);
@@ -71,26 +74,26 @@ impl Write<'_> {
         key: &[u8],
         pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>,
     ) -> Result<i64, Error> {
-        let limits = self.hash_limits();
-        let exists = self.hash(key)?.is_some();
-        let mut created = HashValue::new();
-        let hash =
-            if exists { self.hash_mut(key).expect("a hash was found at the key") } else { &mut created };
-        let mut added = 0;
-        for (field, value) in pairs {
-            added += i64::from(hash.set(field, value, limits));
+        self.hash(key)?;
+        let (limits, seed) = (self.hash_limits(), self.state.keyspace.seed());
+        let set_in = |hash: &mut HashValue| {
+            let mut added = 0;
+            for (field, value) in pairs {
+                added += i64::from(hash.insert(field, value, limits, seed));
+            }
+            added
+        };
+        if let Some(mut entry) = self.get_mut(key) {
+            return Ok(set_in(hash_in(&mut entry)));
         }
-        if !exists {
-            self.set(key, Value::Hash(created), None);
-        }
+        let mut hash = HashValue::new();
+        let added = set_in(&mut hash);
+        self.set(key, Value::hash(hash), None);
         Ok(added)
     }
+}
 
-    /// The hash at a key, to change it: the key counts as changed from now on.
-    fn hash_mut(&mut self, key: &[u8]) -> Option<&mut HashValue> {
-        match &mut self.get_mut(key)?.value {
-            Value::Hash(hash) => Some(hash),
-            _ => None,
-        }
-    }
+/// The hash of an entry that was found to be one.
+fn hash_in(entry: &mut Entry) -> &mut HashValue {
+    entry.value_mut().as_hash_mut().expect("the type was checked")
 }

@@ -14,7 +14,8 @@ pub(crate) fn dbsize(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<
 /// `FLUSHDB [ASYNC|SYNC]`
 pub(crate) fn flushdb(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     check_flush_options(args)?;
-    write.state.keyspace.flush(write.db, write.version);
+    let version = write.version;
+    write.db_mut().flush(version);
     reply.ok();
     Ok(())
 }

@@ -30,6 +30,6 @@ pub(crate) fn exists(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Resu
 
 /// `TYPE key`
 pub(crate) fn type_of(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    reply.simple(read.get(&args[1]).map_or("none", |entry| entry.value.type_name()));
+    reply.simple(read.get(&args[1]).map_or("none", |entry| entry.value().type_name()));
     Ok(())
 }

@@ -32,10 +32,9 @@ pub(crate) fn pexpireat(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply
 /// `PERSIST key`
 pub(crate) fn persist(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let key = &args[1];
-    let has_expiry = write.get(key).is_some_and(|entry| entry.expires.is_some());
+    let has_expiry = write.get(key).is_some_and(|entry| entry.expires().is_some());
     if has_expiry {
-        let version = write.version;
-        write.db_mut().set_expiry(key, None, version);
+        write.set_expiry(key, None);
         write.notify(EventClass::Generic, "persist", key);
     }
     reply.integer(i64::from(has_expiry));
@@ -118,13 +117,12 @@ fn set_expiry(
     let condition = Condition::parse(args)?;
     let expires = time.absolute(args.integer(2)?).ok_or(Error::InvalidExpire(name))?;
     let key = &args[1];
-    let met = write.get(key).is_some_and(|entry| condition.is_met(entry.expires, expires));
+    let met = write.get(key).is_some_and(|entry| condition.is_met(entry.expires(), expires));
     if met && expires <= write.now {
         write.remove(key);
         write.notify(EventClass::Generic, "del", key);
     } else if met {
-        let version = write.version;
-        write.db_mut().set_expiry(key, Some(expires), version);
+        write.set_expiry(key, Some(expires));
         write.notify(EventClass::Generic, "expire", key);
     }
     reply.integer(i64::from(met));

@@ -30,5 +30,5 @@ fn database(args: Args<'_>, i: usize) -> Result<DbIndex, Error> {
 
 /// The database with this number, if it is one of those that there are.
 fn db_index(number: i32) -> Result<DbIndex, Error> {
-    usize::try_from(number).ok().and_then(DbIndex::new).ok_or(Error::DbOutOfRange)
+    DbIndex::new(i64::from(number)).ok_or(Error::DbOutOfRange)
 }

@@ -62,7 +62,7 @@ pub(crate) fn copy(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> 
         reply.integer(0);
         return Ok(());
     };
-    let (value, expires) = (entry.value.clone(), entry.expires);
+    let (value, expires) = (entry.value().clone(), entry.expires());
     if exists(write, target, to) && !replace {
         reply.integer(0);
         return Ok(());
@@ -91,24 +91,24 @@ fn rename_key(write: &mut Write<'_>, from: &[u8], to: &[u8], replace: bool) -> R
     Ok(true)
 }
 
-/// True if the key is in that database.
-fn exists(write: &Write<'_>, db: DbIndex, key: &[u8]) -> bool {
-    write.state.keyspace.db(db).get(key, write.now).is_some()
-}
-
 /// Moves a live entry with its expiry, replacing what is there.
 fn relocate(write: &mut Write<'_>, from: (DbIndex, &[u8]), to: (DbIndex, &[u8])) {
     let (now, version) = (write.now, write.version);
-    let entry = write.state.keyspace.db_mut(from.0).remove(from.1, now, version);
+    let entry = write.state.keyspace.db_mut(from.0).take(from.1, now, version);
     let entry = entry.expect("the caller found the key");
-    put(write, to.0, to.1, entry.value, entry.expires);
+    let expires = entry.expires();
+    put(write, to.0, to.1, entry.into_value(), expires);
 }
 
-/// Stores a value with this expiry, replacing what is there.
+/// True if the key is in that database.
+fn exists(write: &Write<'_>, db: DbIndex, key: &[u8]) -> bool {
+    write.state.keyspace.db(db).contains(key, write.now)
+}
+
+/// Stores a value with this expiry. What is there goes first, so that the key counts as new, as in Redis.
 fn put(write: &mut Write<'_>, db: DbIndex, key: &[u8], value: Value, expires: Option<Millis>) {
-    if !exists(write, db, key) {
-        write.events.notify(EventClass::New, "new", db, key);
-    }
-    let version = write.version;
-    write.state.keyspace.db_mut(db).set(key, value, expires, version);
+    let own = std::mem::replace(&mut write.db, db);
+    write.remove(key);
+    write.set(key, value, expires);
+    write.db = own;
 }

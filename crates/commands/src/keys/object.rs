@@ -8,7 +8,7 @@ use crate::{Args, Error, Read};
 /// `OBJECT ENCODING key`
 pub(crate) fn object_encoding(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     match read.get(&args[2]) {
-        Some(entry) => reply.bulk(entry.value.encoding().as_bytes()),
+        Some(entry) => reply.bulk(entry.value().encoding_name().as_bytes()),
         None => reply.null(),
     }
     Ok(())
@@ -92,8 +92,8 @@ fn reference_count(read: &Read<'_>, entry: &Entry) -> i64 {
     const SHARED: std::ops::Range<i64> = 0..10_000;
     const SHARED_COUNT: i64 = i32::MAX as i64;
     let settings = &read.state.settings;
-    let by_access = settings.maxmemory != 0 && (evicts_by(read, "lru") || evicts_by(read, "lfu"));
-    match &entry.value {
+    let by_access = settings.maxmemory() != 0 && (evicts_by(read, "lru") || evicts_by(read, "lfu"));
+    match entry.value() {
         Value::String(StringValue::Int(number)) if SHARED.contains(number) && !by_access => SHARED_COUNT,
         _ => 1,
     }
@@ -101,5 +101,5 @@ fn reference_count(read: &Read<'_>, entry: &Entry) -> i64 {
 
 /// True if the eviction policy goes by `access`, `lru` or `lfu`.
 fn evicts_by(read: &Read<'_>, access: &str) -> bool {
-    read.state.settings.maxmemory_policy.ends_with(access)
+    read.state.settings.maxmemory_policy().ends_with(access)
 }

@@ -33,8 +33,8 @@ fn expiry(read: &Read<'_>, args: Args<'_>, relative: bool) -> Result<i64, i64> {
     const NO_KEY: i64 = -2;
     const NO_EXPIRY: i64 = -1;
     let entry = read.get(&args[1]).ok_or(NO_KEY)?;
-    let expires = entry.expires.ok_or(NO_EXPIRY)?;
-    Ok(if relative { expires.0.saturating_sub(read.now.0) } else { expires.0 })
+    let expires = entry.expires().ok_or(NO_EXPIRY)?;
+    Ok(if relative { expires.since(read.now) } else { expires.0 })
 }
 
 /// Rounded to the nearest second, as Redis does.

@@ -2,23 +2,22 @@
 
 use quorate_resp::Reply;
 
-use crate::scan::{Options, cursor, write_cursor};
+use crate::scan::{Found, Options, cursor};
 use crate::{Args, Error, Read, glob};
 
 /// `KEYS pattern`
 pub(crate) fn keys(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let pattern = &args[1];
     let all = pattern == b"*";
-    let found: Vec<&[u8]> = read
-        .db()
-        .iter(read.now)
-        .map(|(key, _)| key)
-        .filter(|key| all || glob::matches(pattern, key))
-        .collect();
-    reply.array(found.len());
-    for key in found {
-        reply.bulk(key);
+    let place = reply.deferred();
+    let mut found = 0;
+    for (key, _) in read.db().iter(read.now) {
+        if all || glob::matches(pattern, key) {
+            reply.bulk(key);
+            found += 1;
+        }
     }
+    reply.finish_array(place, found);
     Ok(())
 }
 
@@ -26,18 +25,13 @@ pub(crate) fn keys(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result
 pub(crate) fn scan(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let cursor = cursor(&args[1])?;
     let options = Options::parse(args, 2, true)?;
-    let mut found: Vec<&[u8]> = Vec::new();
+    let mut found = Found::new(reply);
     let next = read.db().scan(cursor, options.count, read.now, |key, entry| {
-        if options.matches(key) && options.is_type(entry.value.type_name()) {
+        if options.matches(key) && options.is_type(entry.value().type_name()) {
             found.push(key);
         }
     });
-    reply.array(2);
-    write_cursor(next, reply);
-    reply.array(found.len());
-    for key in found {
-        reply.bulk(key);
-    }
+    found.finish(next, reply);
     Ok(())
 }
 

@@ -172,9 +172,7 @@ pub(crate) fn parse_memory(text: &[u8]) -> Option<i64> {
 
 fn parse_memory_or_percent(text: &[u8]) -> Result<Value, Reason> {
     let number = match text.strip_suffix(b"%") {
-        Some(percent) => {
-            parse_i64(percent).filter(|percent| (0..=100).contains(percent)).map(Value::Percent)
-        }
+        Some(percent) => parse_i64(percent).filter(|percent| (0..=100).contains(percent)).map(Value::Percent),
         None => parse_memory(text).map(Value::Number),
     };
     number.ok_or_else(|| "argument must be a memory or percent value".into())
@@ -196,8 +194,7 @@ fn parse_save_points(text: &[u8]) -> Result<Value, Reason> {
 }
 
 fn parse_output_limits(text: &[u8], current: Option<&Value>) -> Result<Value, Reason> {
-    let words: Vec<&[u8]> =
-        text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     let (groups, rest) = words.as_chunks::<4>();
     if !rest.is_empty() {
         return Err("Wrong number of arguments in buffer limit configuration.".into());

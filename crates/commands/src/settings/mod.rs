@@ -134,6 +134,7 @@ const PROTO_MAX_BULK_LEN: SettingId = SettingId::of("proto-max-bulk-len");
 const HASH_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("hash-max-listpack-entries");
 const HASH_MAX_LISTPACK_VALUE: SettingId = SettingId::of("hash-max-listpack-value");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
+const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
 
 /// The values of all settings, of one scope: the cluster's in the replicated state, a node's own beside it.
@@ -283,6 +284,24 @@ impl Settings {
             Value::Switch(on) => *on,
             other => panic!("{} is no switch: {other:?}", id.row().name),
         }
+    }
+
+    /// The value of a setting that is one of some words.
+    ///
+    /// # Panics
+    /// The setting is of another kind.
+    pub fn choice(&self, id: SettingId) -> &'static str {
+        match (id.row().kind, self.value(id)) {
+            (Kind::Choice(words), Value::Number(at)) => {
+                usize::try_from(*at).ok().and_then(|at| words.get(at)).copied().unwrap_or_default()
+            }
+            (_, other) => panic!("{} is no choice: {other:?}", id.row().name),
+        }
+    }
+
+    /// What to remove at the memory limit.
+    pub fn maxmemory_policy(&self) -> &'static str {
+        self.choice(MAXMEMORY_POLICY)
     }
 
     /// Longest argument and longest string, in bytes.

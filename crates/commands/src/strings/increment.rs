@@ -1,9 +1,8 @@
 //! Arithmetic on strings.
 
-use quorate_keyspace::StringValue;
+use quorate_keyspace::{Blob, StringValue};
 use quorate_resp::Reply;
 
-use crate::args::parse_integer;
 use crate::long_double::LongDouble;
 use crate::{Args, Error, EventClass, Write};
 
@@ -35,14 +34,14 @@ pub(crate) fn incrbyfloat(write: &mut Write<'_>, args: Args<'_>, reply: &mut Rep
     let old = match write.string(key)? {
         None => LongDouble::from(0),
         Some(StringValue::Int(number)) => LongDouble::from(*number),
-        Some(StringValue::Bytes(bytes)) => LongDouble::parse(bytes).ok_or(Error::NotFloat)?,
+        Some(string) => string.with_bytes(LongDouble::parse).ok_or(Error::NotFloat)?,
     };
     let new = old.add(LongDouble::parse(&args[2]).ok_or(Error::NotFloat)?);
     if !new.is_finite() {
         return Err(Error::NotFinite);
     }
     let text = new.to_text();
-    write.put_string(key, StringValue::from_raw(text.as_bytes()));
+    write.put_string(key, StringValue::Bytes(Blob::new(text.as_bytes())));
     write.notify(EventClass::String, "incrbyfloat", key);
     reply.bulk(text.as_bytes());
     Ok(())
@@ -52,8 +51,7 @@ pub(crate) fn incrbyfloat(write: &mut Write<'_>, args: Args<'_>, reply: &mut Rep
 fn add(write: &mut Write<'_>, key: &[u8], increment: i64, reply: &mut Reply) -> Result<(), Error> {
     let old = match write.string(key)? {
         None => 0,
-        Some(StringValue::Int(number)) => *number,
-        Some(StringValue::Bytes(bytes)) => parse_integer(bytes).ok_or(Error::NotInteger)?,
+        Some(string) => string.integer().ok_or(Error::NotInteger)?,
     };
     let new = old.checked_add(increment).ok_or(Error::IncrementOverflow)?;
     write.put_string(key, StringValue::Int(new));

@@ -3,7 +3,6 @@
 use quorate_keyspace::{Entry, Value};
 use quorate_resp::Reply;
 
-use super::with_bytes;
 use crate::{Args, Error, Read};
 
 /// What the reply shows.
@@ -42,9 +41,9 @@ pub(crate) fn lcs(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<
 }
 
 fn string_bytes(entry: Option<&Entry>) -> Result<Vec<u8>, Error> {
-    match entry.map(|entry| &entry.value) {
+    match entry.map(Entry::value) {
         None => Ok(Vec::new()),
-        Some(Value::String(string)) => Ok(with_bytes(string, <[u8]>::to_vec)),
+        Some(Value::String(string)) => Ok(string.bytes().into_owned()),
         Some(_) => Err(Error::text("ERR The specified keys must contain string values")),
     }
 }

@@ -1,6 +1,6 @@
 //! Several keys at once.
 
-use quorate_keyspace::Value;
+use quorate_keyspace::{Entry, Value};
 use quorate_resp::Reply;
 
 use super::{set, write_string};
@@ -11,7 +11,7 @@ pub(crate) fn mget(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result
     let keys = args.from(1);
     reply.array(keys.len());
     for key in keys {
-        match read.get(key).map(|entry| &entry.value) {
+        match read.get(key).map(Entry::value) {
             Some(Value::String(string)) => write_string(string, reply),
             _ => reply.null(),
         }

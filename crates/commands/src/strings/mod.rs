@@ -17,18 +17,7 @@ use crate::{Error, State};
 
 /// Writes a stored string as a bulk string.
 pub(crate) fn write_string(string: &StringValue, reply: &mut Reply) {
-    match string {
-        StringValue::Int(number) => reply.bulk_integer(*number),
-        StringValue::Bytes(bytes) => reply.bulk(bytes),
-    }
-}
-
-/// Calls `f` with a stored string's bytes.
-pub(crate) fn with_bytes<T>(string: &StringValue, f: impl FnOnce(&[u8]) -> T) -> T {
-    match string {
-        StringValue::Int(number) => f(itoa::Buffer::new().format(*number).as_bytes()),
-        StringValue::Bytes(bytes) => f(bytes),
-    }
+    string.with_bytes(|bytes| reply.bulk(bytes));
 }
 
 /// Refuses a string that would become longer than the setting allows.

@@ -3,7 +3,7 @@
 use quorate_keyspace::StringValue;
 use quorate_resp::Reply;
 
-use super::{check_length, with_bytes};
+use super::check_length;
 use crate::{Args, Error, EventClass, Read, Write};
 
 /// `STRLEN key`
@@ -19,7 +19,7 @@ pub(crate) fn getrange(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Re
         reply.bulk(b"");
         return Ok(());
     };
-    with_bytes(string, |bytes| reply.bulk(part(bytes, start, end)));
+    string.with_bytes(|bytes| reply.bulk(part(bytes, start, end)));
     Ok(())
 }
 
@@ -44,10 +44,7 @@ pub(crate) fn setrange(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply)
         return Ok(());
     }
     check_length(write.state, offset, value.len())?;
-    let new_len = write.edit_string(key, |string| {
-        string.set_range(offset, value);
-        string.len()
-    });
+    let new_len = write.edit_string(key, |string| string.set_range(offset, value));
     write.notify(EventClass::String, "setrange", key);
     reply.count(new_len);
     Ok(())
@@ -59,13 +56,10 @@ pub(crate) fn append(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
     let new_len = match write.string(key)?.map(StringValue::len) {
         Some(old_len) => {
             check_length(write.state, old_len, value.len())?;
-            write.edit_string(key, |string| {
-                string.append(value);
-                string.len()
-            })
+            write.edit_string(key, |string| string.append(value))
         }
         None => {
-            write.put_string(key, StringValue::from_bytes(value));
+            write.put_string(key, StringValue::new(value));
             value.len()
         }
     };

@@ -1,6 +1,6 @@
 //! `SET` and its options, and the older commands that are special cases of it.
 
-use quorate_keyspace::{Millis, StringValue, Value};
+use quorate_keyspace::{Entry, Millis, Value};
 use quorate_resp::Reply;
 
 use super::write_string;
@@ -57,11 +57,10 @@ pub(crate) fn set(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> R
     };
     let key = &args[1];
     let old = if get { write.string(key)? } else { None };
-    let found = write.get(key).is_some();
     let met = match condition {
         Condition::Always => true,
-        Condition::Missing => !found,
-        Condition::Present => found,
+        Condition::Missing => write.get(key).is_none(),
+        Condition::Present => write.get(key).is_some(),
     };
     match (get, met, old) {
         (true, _, Some(old)) => write_string(old, reply),
@@ -127,8 +126,8 @@ pub(super) fn store(
     expires: Option<Millis>,
     keep_expiry: bool,
 ) {
-    let kept = if keep_expiry { write.get(key).and_then(|entry| entry.expires()) } else { None };
-    write.set(key, Value::String(StringValue::from_bytes(value)), expires.or(kept));
+    let kept = if keep_expiry { write.get(key).and_then(Entry::expires) } else { None };
+    write.set(key, Value::string(value), expires.or(kept));
     write.notify(EventClass::String, "set", key);
     if expires.is_some() {
         write.notify(EventClass::Generic, "expire", key);
