@@ -141,7 +141,7 @@ pub(crate) struct Source {
 impl Source {
     /// One barrier, from whoever leads, applied here.
     async fn barrier(&self) -> Option<Millis> {
-        let leadership = self.raft.leadership().borrow().clone();
+        let leadership = *self.raft.leadership().borrow();
         let barrier = if leadership.leader_is_me {
             self.answer().await.ok()?
         } else {

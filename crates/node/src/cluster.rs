@@ -86,10 +86,9 @@ impl Cluster {
 
     async fn ask_leader(&self, call: Call) -> Result<Done, Refusal> {
         let mut leadership = self.raft.leadership();
-        let found = tokio::time::timeout(CALL_MAX, leadership.wait_for(|now| now.leader.is_some())).await;
-        let leader = match found {
-            Ok(Ok(now)) => now.clone(),
-            _ => return Err(refuse(RefusalKind::Unavailable, "no leader is known; is a majority of the voters up?")),
+        let known = async { leadership.wait_for(|now| now.leader.is_some()).await.ok().map(|now| *now) };
+        let Ok(Some(leader)) = tokio::time::timeout(CALL_MAX, known).await else {
+            return Err(refuse(RefusalKind::Unavailable, "no leader is known; is a majority of the voters up?"));
         };
         if leader.leader_is_me {
             return self.change(call).await;
@@ -149,7 +148,8 @@ impl Cluster {
 
     /// Lets a node in that has no identity, on the leader: under a new id, if its number had one.
     pub(crate) async fn admit(&self, number: Option<u32>, addresses: Addresses) -> Result<NodeId, Refusal> {
-        if let Some(leader) = self.raft.leadership().borrow().leader.filter(|leader| *leader != self.me) {
+        let leader = self.raft.leadership().borrow().leader;
+        if let Some(leader) = leader.filter(|leader| *leader != self.me) {
             let members = self.raft.members();
             let peer = members.nodes.get(&leader).map(|info| info.peer.clone()).unwrap_or_default();
             let join = Join { number, addresses };
@@ -216,9 +216,9 @@ impl Cluster {
     async fn hand_over(&self, heir: NodeId) -> Result<(), Refusal> {
         self.raft.transfer_leader(heir).await.map_err(failed)?;
         let mut leadership = self.raft.leadership();
-        let moved = leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me);
+        let moved = async { leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me).await.is_ok() };
         match tokio::time::timeout(Duration::from_secs(5), moved).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(true) => Ok(()),
             _ => Err(refuse(RefusalKind::Timeout, format!("node {} did not take the leadership over in time", heir.0))),
         }
     }
@@ -300,7 +300,8 @@ impl Cluster {
 
     /// Drains this node: leadership first, then new connections are refused.
     async fn drain(&self, on: bool) -> Result<Done, Refusal> {
-        if on && self.raft.leadership().borrow().leader_is_me {
+        let leads = self.raft.leadership().borrow().leader_is_me;
+        if on && leads {
             let members = self.raft.members();
             if rules::voters(&members).len() > 1 {
                 self.transfer(&members, &self.known(), None).await?;
@@ -332,7 +333,7 @@ impl Cluster {
     /// The cluster as this node sees it, with the reports of all nodes that answer in time.
     pub(crate) async fn status(&self) -> ClusterStatus {
         let members = self.raft.members();
-        let leadership = self.raft.leadership().borrow().clone();
+        let leadership = *self.raft.leadership().borrow();
         let reports = join_all(members.nodes.keys().map(|node| async {
             if *node == self.me { Some(self.local.report()) } else { self.peers.report(*node, REPORT_MAX).await }
         }))
@@ -384,7 +385,8 @@ impl Cluster {
                 () = stop.cancelled() => return,
                 _ = look.tick() => {}
             }
-            if self.raft.leadership().borrow().leader_is_me
+            let leads = self.raft.leadership().borrow().leader_is_me;
+            if leads
                 && let Err(refusal) = self.heal().await
             {
                 tracing::debug!(%refusal, "the membership cannot be healed yet");

@@ -104,7 +104,7 @@ impl Leader {
                     if changed.is_err() {
                         return;
                     }
-                    let now = leadership.borrow_and_update().clone();
+                    let now = *leadership.borrow_and_update();
                     leading = now.leader_is_me.then_some(now.term);
                     *self.time.lock() = None;
                     if let Some(term) = leading {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quorate_keyspace::Millis;
 use quorate_raft::{Components as RaftComponents, NodeId, PeerIdentity, Raft, RaftOptions, Transport, TransportOptions};
-use quorate_storage::{DataDir, DataDirOptions, Executor, LogOptions, WhenFull};
+use quorate_storage::{DataDir, DataDirOptions, Executor, LogOptions, RealDisk, WhenFull};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -400,7 +400,7 @@ impl Life {
         let disk = match &self.disk {
             Some(disk) => disk.clone(),
             None => Arc::new(
-                quorate_storage::RealDisk::open(&self.inner.options.data_dir).map_err(|error| Arc::new(error.into()))?,
+                RealDisk::new(&self.inner.options.data_dir).map_err(system("the data directory cannot be made"))?,
             ),
         };
         let directory = self.directory(&disk).await?;
