@@ -141,7 +141,7 @@ pub(crate) struct Source {
 impl Source {
     /// One barrier, from whoever leads, applied here.
     async fn barrier(&self) -> Option<Millis> {
-        let leadership = self.raft.leadership().borrow().clone();
+        let leadership = *self.raft.leadership().borrow();
         let barrier = if leadership.leader_is_me {
             self.answer().await.ok()?
         } else {
@@ -160,7 +160,7 @@ impl Source {
         let index = self.raft.read_index().await?;
         // Taken after the index: what was acknowledged before is at or below it. The time is granted on
         // the strength of entries that this leader has applied, so it may be told at once.
-        let time = self.leader.barrier_time(term, self.replica.clock()).ok_or(Refused::Retry)?;
+        let time = self.leader.barrier_time(term, self.replica.clock()).ok_or(Refused::Retry("the leader's clock is not set"))?;
         Ok(Barrier { index, time })
     }
 }

@@ -26,7 +26,7 @@
 //! the entry. Frames and records around it carry the checksum.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use quorate_keyspace::{DATABASES, DbIndex, Millis};
+use quorate_keyspace::{DbIndex, Millis};
 use quorate_raft::NodeId;
 use smallvec::SmallVec;
 
@@ -93,7 +93,7 @@ impl BatchBuilder {
     pub fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         let start = self.buffer.len();
         self.buffer.put_u32_le(0);
-        self.buffer.put_u8(db.get());
+        self.buffer.put_u8(db.as_u8());
         self.buffer.put_bytes(0, 3);
         self.buffer.put_u32_le(u32::try_from(args.len()).expect("the decoder bounds the arguments"));
         for arg in args {
@@ -230,7 +230,7 @@ impl<'a> Requests<'a> {
     fn read(&mut self) -> Option<BatchRequest<'a>> {
         let head = self.data.get(self.position..self.position + REQUEST_HEADER_BYTES)?;
         let length = u32_at(head, 0)? as usize;
-        let db = DbIndex::new(usize::from(*head.get(4)?)).filter(|_| usize::from(head[4]) < DATABASES)?;
+        let db = DbIndex::new(i64::from(*head.get(4)?))?;
         let argc = u32_at(head, 8)? as usize;
         let end = self.position.checked_add(4)?.checked_add(length)?;
         let mut rest = self.data.get(self.position + REQUEST_HEADER_BYTES..end)?;

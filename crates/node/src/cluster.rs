@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use quorate_raft::{Members, NodeId, NodeInfo, Raft};
+use quorate_raft::{CallError, Members, NodeId, NodeInfo, Raft};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{
     Addresses, Call, ClusterStatus, Done, NodeReport, NodeStatus, Refusal, RefusalKind, Role,
 };
 use crate::machine::Replica;
-use crate::peers::Peers;
+use crate::peers::{JOIN, Join, Joined, Peers};
 use crate::rules::{self, Known};
 
 /// How long a call waits for a leader, and for the change to commit.
@@ -86,10 +86,9 @@ impl Cluster {
 
     async fn ask_leader(&self, call: Call) -> Result<Done, Refusal> {
         let mut leadership = self.raft.leadership();
-        let found = tokio::time::timeout(CALL_MAX, leadership.wait_for(|now| now.leader.is_some())).await;
-        let leader = match found {
-            Ok(Ok(now)) => now.clone(),
-            _ => return Err(refuse(RefusalKind::Unavailable, "no leader is known; is a majority of the voters up?")),
+        let known = async { leadership.wait_for(|now| now.leader.is_some()).await.ok().map(|now| *now) };
+        let Ok(Some(leader)) = tokio::time::timeout(CALL_MAX, known).await else {
+            return Err(refuse(RefusalKind::Unavailable, "no leader is known; is a majority of the voters up?"));
         };
         if leader.leader_is_me {
             return self.change(call).await;
@@ -147,8 +146,23 @@ impl Cluster {
         }
     }
 
+    /// Lets a node in that has no identity, on the leader: under a new id, if its number had one.
+    pub(crate) async fn admit(&self, number: Option<u32>, addresses: Addresses) -> Result<NodeId, Refusal> {
+        let leader = self.raft.leadership().borrow().leader;
+        if let Some(leader) = leader.filter(|leader| *leader != self.me) {
+            let members = self.raft.members();
+            let peer = members.nodes.get(&leader).map(|info| info.peer.clone()).unwrap_or_default();
+            let join = Join { number, addresses };
+            let unreachable = |error: CallError| refuse(RefusalKind::Unavailable, error.to_string());
+            let joined = self.peers.ask::<Result<Joined, Refusal>>(&peer, JOIN, &join, CALL_MAX).await;
+            return Ok(NodeId(joined.map_err(unreachable)??.node));
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        self.add(number, addresses, true).await.map(|(id, _)| id)
+    }
+
     /// Adds a node; returns its id. `disk_lost`: it had the number, and lost its disk.
-    pub(crate) async fn add(
+    async fn add(
         &self,
         number: Option<u32>,
         addresses: Addresses,
@@ -202,9 +216,9 @@ impl Cluster {
     async fn hand_over(&self, heir: NodeId) -> Result<(), Refusal> {
         self.raft.transfer_leader(heir).await.map_err(failed)?;
         let mut leadership = self.raft.leadership();
-        let moved = leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me);
+        let moved = async { leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me).await.is_ok() };
         match tokio::time::timeout(Duration::from_secs(5), moved).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(true) => Ok(()),
             _ => Err(refuse(RefusalKind::Timeout, format!("node {} did not take the leadership over in time", heir.0))),
         }
     }
@@ -286,7 +300,8 @@ impl Cluster {
 
     /// Drains this node: leadership first, then new connections are refused.
     async fn drain(&self, on: bool) -> Result<Done, Refusal> {
-        if on && self.raft.leadership().borrow().leader_is_me {
+        let leads = self.raft.leadership().borrow().leader_is_me;
+        if on && leads {
             let members = self.raft.members();
             if rules::voters(&members).len() > 1 {
                 self.transfer(&members, &self.known(), None).await?;
@@ -303,7 +318,7 @@ impl Cluster {
     /// What the leader knows of the members: who is alive, and how far behind.
     fn known(&self) -> Known {
         let metrics = self.raft.metrics();
-        let last = metrics.last_log.map_or(0, |id| id.index);
+        let last = metrics.last_log.unwrap_or(0);
         let mut lag = BTreeMap::new();
         for (node, matched) in &metrics.replication {
             if *node != self.me && self.peers.heard_of(*node) {
@@ -318,7 +333,7 @@ impl Cluster {
     /// The cluster as this node sees it, with the reports of all nodes that answer in time.
     pub(crate) async fn status(&self) -> ClusterStatus {
         let members = self.raft.members();
-        let leadership = self.raft.leadership().borrow().clone();
+        let leadership = *self.raft.leadership().borrow();
         let reports = join_all(members.nodes.keys().map(|node| async {
             if *node == self.me { Some(self.local.report()) } else { self.peers.report(*node, REPORT_MAX).await }
         }))
@@ -370,7 +385,8 @@ impl Cluster {
                 () = stop.cancelled() => return,
                 _ = look.tick() => {}
             }
-            if self.raft.leadership().borrow().leader_is_me
+            let leads = self.raft.leadership().borrow().leader_is_me;
+            if leads
                 && let Err(refusal) = self.heal().await
             {
                 tracing::debug!(%refusal, "the membership cannot be healed yet");
@@ -416,12 +432,12 @@ fn list(nodes: &[u64]) -> String {
 }
 
 fn failed(error: quorate_raft::Error) -> Refusal {
-    use quorate_raft::ErrorKind;
-    let kind = match error.kind() {
-        ErrorKind::NotLeader | ErrorKind::Unavailable | ErrorKind::Stopped => RefusalKind::Unavailable,
-        ErrorKind::InProgress => RefusalKind::Busy,
-        ErrorKind::Unsafe => RefusalKind::Unsafe,
-        ErrorKind::Timeout => RefusalKind::Timeout,
+    use quorate_raft::Error;
+    let kind = match &error {
+        Error::NotLeader { .. } | Error::Unavailable(_) | Error::Stopped(_) => RefusalKind::Unavailable,
+        Error::InProgress => RefusalKind::Busy,
+        Error::Unsafe(_) => RefusalKind::Unsafe,
+        Error::Timeout(_) => RefusalKind::Timeout,
         _ => RefusalKind::Internal,
     };
     refuse(kind, error.to_string())

@@ -64,7 +64,7 @@ impl Leader {
     pub(crate) fn propose(&self, proposal: Proposal) {
         if let Err(error) = self.inbox.try_send(proposal) {
             let (mpsc::error::TrySendError::Full(proposal) | mpsc::error::TrySendError::Closed(proposal)) = error;
-            (proposal.refused)(Refused::Retry);
+            (proposal.refused)(Refused::Retry("too many batches wait"));
         }
     }
 
@@ -104,7 +104,7 @@ impl Leader {
                     if changed.is_err() {
                         return;
                     }
-                    let now = leadership.borrow_and_update().clone();
+                    let now = *leadership.borrow_and_update();
                     leading = now.leader_is_me.then_some(now.term);
                     *self.time.lock() = None;
                     if let Some(term) = leading {
@@ -140,12 +140,12 @@ impl Leader {
     async fn propose_one(&self, raft: &Raft, leading: Option<u64>, seed: u64, proposal: Proposal) {
         let Proposal { mut data, refused } = proposal;
         let Some(stamp) = leading.and_then(|term| self.stamp(term, seed)) else {
-            return refused(Refused::Retry);
+            return refused(Refused::Retry("no ready leader"));
         };
         if let Err(error) = batch::stamp(&mut data, stamp) {
             // Only a peer of another version can send this; its batches can never pass here.
             tracing::error!(%error, "a batch cannot be stamped");
-            return refused(Refused::Retry);
+            return refused(Refused::Retry("the batch cannot be stamped"));
         }
         if let Err(error) = raft.propose(data.freeze(), refused).await {
             tracing::debug!(%error, "raft takes no proposals");

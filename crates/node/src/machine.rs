@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use quorate_commands::{Args, Events, Read, State, WriteContext};
+use quorate_commands::{Args, Events, Read, Settings, State, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::{Protocol, Reply};
@@ -60,6 +60,8 @@ impl Replicated {
 /// This node's copy of the replicated state, shared by the apply task and all readers.
 pub(crate) struct Replica {
     replicated: RwLock<Replicated>,
+    /// Settings of this node alone, for `CONFIG GET`; outside the replicated state.
+    node_settings: RwLock<Settings>,
     applied: watch::Sender<u64>,
     clock: AtomicI64,
     writes: AtomicU64,
@@ -69,6 +71,7 @@ impl Replica {
     pub(crate) fn new() -> Arc<Replica> {
         Arc::new(Replica {
             replicated: RwLock::new(Replicated::new()),
+            node_settings: RwLock::default(),
             applied: watch::Sender::new(0),
             clock: AtomicI64::new(0),
             writes: AtomicU64::new(0),
@@ -78,6 +81,11 @@ impl Replica {
     /// Looks at the state. Keep it short: apply waits.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Replicated) -> R) -> R {
         look(&self.replicated.read())
+    }
+
+    /// The settings of this node alone.
+    pub(crate) fn node_settings(&self) -> &RwLock<Settings> {
+        &self.node_settings
     }
 
     /// The last applied log index.
@@ -142,11 +150,13 @@ impl Machine {
                     let result = match admission {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            run_batch(&mut replicated, id, stamp, requests, groups, &mut outbox, &mut self.discard)
+                            let node = self.replica.node_settings.read();
+                            let entry = BatchEntry { id, stamp, requests, groups };
+                            run_batch(&mut replicated, entry, &node, &mut outbox, &mut self.discard)
                         }
                         Admission::Gap => {
                             if own {
-                                self.pipeline.skipped();
+                                self.pipeline.resend();
                             }
                             Ok(0)
                         }
@@ -189,16 +199,23 @@ fn begin(replicated: &mut Replicated, stamp: Stamp) {
     *clock = (*clock).max(stamp.time);
 }
 
+/// A batch that passed, and on its origin the groups that wait for its replies.
+struct BatchEntry<'a> {
+    id: LogId,
+    stamp: Stamp,
+    requests: Requests<'a>,
+    groups: Vec<Sealed>,
+}
+
 /// Runs a batch's requests; on its origin, the groups' reads and ready replies in between.
 fn run_batch(
     replicated: &mut Replicated,
-    id: LogId,
-    stamp: Stamp,
-    mut requests: Requests<'_>,
-    groups: Vec<Sealed>,
+    entry: BatchEntry<'_>,
+    node: &Settings,
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, crate::batch::DecodeError> {
+    let BatchEntry { id, stamp, mut requests, groups } = entry;
     let mut run = Run {
         state: &mut replicated.state,
         rng: Rng::from_u64(stamp.seed),
@@ -216,7 +233,7 @@ fn run_batch(
                     let args: crate::batch::RequestArgs<'_> = (0..request.len()).map(|i| request.arg(i)).collect();
                     // The seed is this node's alone: a read's choice is nobody else's business.
                     let seed = stamp.seed ^ id.index;
-                    let context = Read { state: run.state, db, now: run.state.clock, seed };
+                    let context = Read { state: run.state, db, now: run.state.clock, seed, node: Some(node) };
                     quorate_commands::read(&context, command, Args::new(&args), &mut reply);
                 }
                 Place::Read { .. } => {}
@@ -269,6 +286,7 @@ impl Run<'_> {
             version: self.version,
             rng: &mut self.rng,
             events: &mut self.events,
+            node: None,
         };
         quorate_commands::write(self.state, context, command, args, reply);
     }

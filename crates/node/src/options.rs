@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_raft::{Net, TcpNet};
-use quorate_storage::{Disk, Executor, LogEngineKind, RealDisk};
+use quorate_storage::{Disk, Executor, LogEngineKind};
 
 use crate::admin::Addresses;
 use crate::clock::{SystemClock, WallClock};
@@ -128,17 +128,10 @@ impl Components {
     pub fn real() -> Components {
         Components {
             clock: Box::new(SystemClock),
-            net: Arc::new(TcpNet::default()),
+            net: Arc::new(TcpNet),
             disk: None,
             executor: Executor::Thread,
             seeds: Arc::new(random_seed),
-        }
-    }
-
-    pub(crate) fn disk(&self, options: &NodeOptions) -> std::io::Result<Arc<dyn Disk>> {
-        match &self.disk {
-            Some(disk) => Ok(disk.clone()),
-            None => Ok(Arc::new(RealDisk::open(&options.data_dir)?)),
         }
     }
 }

@@ -223,8 +223,7 @@ impl Pipeline {
             let data = inner.open[inner.sent].data.clone();
             if !inner.carrier.as_mut().is_some_and(|carrier| carrier.send(data)) {
                 inner.carrier = None;
-                self.trouble.notify_one();
-                return;
+                return self.resend();
             }
             inner.sent += 1;
         }
@@ -267,10 +266,6 @@ impl Pipeline {
         open.groups
     }
 
-    /// A batch of ours was skipped for an earlier one that is missing: send again.
-    pub(crate) fn skipped(&self) {
-        self.resend();
-    }
 
     /// A snapshot brought batches of ours up to `last` to effect: the outcome is known, the replies are not.
     pub(crate) fn overtaken(&self, last: u64) {
@@ -292,9 +287,9 @@ impl Pipeline {
         self.pump(&mut inner);
     }
 
-    /// The leader did not take a batch, or the way to it broke: the driver sends everything open again.
+    /// The leader did not take a batch, the way to it broke, or a batch was skipped for an earlier one that
+    /// is missing: the driver sends everything open again. Takes no lock, since a carrier may call it.
     pub(crate) fn resend(&self) {
-        self.inner.lock().carrier = None;
         self.trouble.notify_one();
     }
 
@@ -337,8 +332,8 @@ impl Pipeline {
         }
         let silent = !inner.open.is_empty() && now - inner.progress >= self.limits.resend_after;
         if silent {
-            inner.carrier = None;
-            self.trouble.notify_one();
+            inner.progress = now;
+            self.resend();
         }
         drop(inner);
         self.room.notify_waiters();

@@ -1,0 +1,643 @@
+//! A node: its start, its parts, its end.
+//!
+//! ```text
+//! start ─► peer port ─► identity (formation) ─► data directory ─► raft ─► serving ─► stop
+//!          └── the handle is there from here on; until "serving" clients hear -LOADING
+//! ```
+//!
+//! What it leaves to others: ports for clients and administrators (server).
+//!
+//! Invariants: the data directory stays locked until the log is closed; whatever fails after the start
+//! shows in [`Node::phase`] and stops the node; nothing here retries a failed sync.
+//!
+//! Called by: the server's composition, embedding programs, tests.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_keyspace::Millis;
+use quorate_raft::{Components as RaftComponents, NodeId, PeerIdentity, Raft, RaftOptions, Transport, TransportOptions};
+use quorate_storage::{DataDir, DataDirOptions, Executor, LogOptions, RealDisk, WhenFull};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{Call, ClusterStatus, Done, NodeReport, Refusal, RefusalKind};
+use crate::barrier::{Barriers, Source};
+use crate::batch::Origin;
+use crate::clock::SharedClock;
+use crate::cluster::{Cluster, Local};
+use crate::driver::Driver;
+use crate::formation::{self, Found};
+use crate::leader::Leader;
+use crate::machine::{Machine, Replica};
+use crate::options::{Components, Membership, NodeOptions};
+use crate::peers::Peers;
+use crate::pipeline::Pipeline;
+use crate::reclaim::Reclaimer;
+use crate::rules;
+use crate::service::{FormRequest, Service};
+
+/// How often every other member is pinged, for its clock and its life.
+const PING: Duration = Duration::from_secs(1);
+/// Threads of the runtime that consensus has for itself.
+const RAFT_THREADS: usize = 2;
+
+/// Why a node did not start or stopped.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The peer port cannot be bound.
+    #[error("cannot listen for peers on {address}: {source}")]
+    Bind {
+        /// The address as given.
+        address: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The data directory cannot be used.
+    #[error("data directory: {0}")]
+    Storage(#[from] Arc<quorate_storage::Error>),
+    /// Consensus cannot run.
+    #[error("consensus: {0}")]
+    Raft(#[from] Arc<quorate_raft::Error>),
+    /// The operating system refused a thread or a folder.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it said.
+        source: Arc<std::io::Error>,
+    },
+}
+
+/// Where a node is in its life.
+#[derive(Debug, Clone)]
+pub enum Phase {
+    /// On its way to serving; the text says what it waits for.
+    Starting(String),
+    /// It serves.
+    Serving,
+    /// It has been stopped as planned.
+    Stopped,
+    /// It cannot go on.
+    Failed(Error),
+}
+
+/// A handle to a running node.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) options: NodeOptions,
+    pub(crate) clock: Arc<SharedClock>,
+    pub(crate) peers: Peers,
+    pub(crate) running: OnceLock<Running>,
+    pub(crate) form: mpsc::Sender<FormRequest>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) started: Instant,
+    phase: watch::Sender<Phase>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    clients: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
+    /// Consensus has a runtime of its own, unless the caller lends his.
+    runtime: Mutex<Option<tokio::runtime::Runtime>>,
+}
+
+/// What a node has once it knows who it is.
+pub(crate) struct Running {
+    pub(crate) identity: PeerIdentity,
+    pub(crate) raft: Raft,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) leader: Arc<Leader>,
+    pub(crate) barriers: Arc<Barriers>,
+    pub(crate) source: Source,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) directory: Mutex<Option<DataDir>>,
+}
+
+impl Node {
+    /// Starts a node. It returns once the peer port is bound; the node then finds its cluster and serves.
+    ///
+    /// # Errors
+    /// The peer port cannot be bound, or the data directory cannot be opened.
+    pub async fn start(options: NodeOptions, components: Components) -> Result<Node, Error> {
+        let own = match components.executor {
+            Executor::Thread => Some(own_runtime()?),
+            Executor::Inline => None,
+        };
+        let handle = own.as_ref().map_or_else(tokio::runtime::Handle::current, |own| own.handle().clone());
+        let (listen, net, secret) = (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
+        let connect_from = options.bind_outgoing;
+        let bound = handle.spawn(async move {
+            let listen = resolve(&listen).await?;
+            let transport = TransportOptions {
+                secret: secret.map(Into::into),
+                connect_from,
+                // The largest request and its batch around it.
+                frame_bytes_max: 1 << 30,
+                ..TransportOptions::default()
+            };
+            Transport::bind(net, listen, transport).await
+        });
+        let bind_failed = |source| Error::Bind { address: options.peer_bind.clone(), source: Arc::new(source) };
+        let transport = bound.await.map_err(|error| bind_failed(error.into()))?.map_err(bind_failed)?;
+
+        let (form, formed) = mpsc::channel(4);
+        let inner = Arc::new(Inner {
+            clock: Arc::new(SharedClock::new(components.clock)),
+            peers: Peers::new(transport.clone()),
+            running: OnceLock::new(),
+            form,
+            draining: AtomicBool::new(false),
+            started: Instant::now(),
+            phase: watch::Sender::new(Phase::Starting("opening the data directory".into())),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            clients: OnceLock::new(),
+            runtime: Mutex::new(own),
+            options,
+        });
+        transport.set_service(Arc::new(Service { node: Arc::downgrade(&inner) }));
+        let life = Life {
+            inner: inner.clone(),
+            disk: components.disk,
+            executor: components.executor,
+            seeds: components.seeds,
+            formed,
+        };
+        inner.tasks.spawn_on(life.run(), &handle);
+        Ok(Node { inner })
+    }
+
+    /// The address that peers connect to, with the real port.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.inner.peers.transport().local_addr()
+    }
+
+    /// Where the node is in its life, and changes of it.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.inner.phase.subscribe()
+    }
+
+    /// Waits until the node serves.
+    ///
+    /// # Errors
+    /// It failed, or was stopped (then as [`Error::System`] with the kind `Interrupted`).
+    pub async fn serving(&self) -> Result<(), Error> {
+        let mut phase = self.phase();
+        let settled = phase.wait_for(|phase| !matches!(phase, Phase::Starting(_))).await;
+        match settled.as_deref() {
+            Ok(Phase::Serving) => Ok(()),
+            Ok(Phase::Failed(error)) => Err(error.clone()),
+            _ => Err(Error::System {
+                what: "the node was stopped",
+                source: Arc::new(std::io::ErrorKind::Interrupted.into()),
+            }),
+        }
+    }
+
+    /// This node's id in the cluster, once it has one.
+    pub fn id(&self) -> Option<NodeId> {
+        self.inner.running.get().map(|running| running.identity.node)
+    }
+
+    /// Tells the node how to count its clients, for its report.
+    pub fn count_clients_by(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
+        // The first one stays: a node has one front.
+        let _second = self.inner.clients.set(Box::new(count));
+    }
+
+    /// Whether the node drains for a planned stop.
+    pub fn draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Acquire)
+    }
+
+    /// What this node tells of itself.
+    pub fn report(&self) -> NodeReport {
+        self.inner.report()
+    }
+
+    /// The cluster as this node sees it.
+    pub async fn status(&self) -> ClusterStatus {
+        match self.inner.running.get() {
+            Some(running) => running.cluster.status().await,
+            None => ClusterStatus {
+                cluster: String::new(),
+                answered_by: 0,
+                term: 0,
+                leader: None,
+                committed: 0,
+                quorum: false,
+                joint: false,
+                nodes: std::collections::BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Carries out an administrator's call, here or on the node that can.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn admin(&self, call: Call) -> Result<Done, Refusal> {
+        match self.inner.running.get() {
+            Some(running) => running.cluster.call(call).await,
+            None => Err(Refusal { kind: RefusalKind::Unavailable, detail: "the node is starting".into() }),
+        }
+    }
+
+    /// Stops the node: leadership moves, open requests finish within the bound, the log is closed.
+    pub async fn stop(&self) {
+        let inner = &self.inner;
+        inner.draining.store(true, Ordering::Release);
+        if let Some(running) = inner.running.get() {
+            // Without an heir the others elect one; that only takes longer.
+            let _no_heir =
+                running.cluster.call(Call::Drain { node: running.identity.node.0, on: true }).await;
+            let deadline = Instant::now() + inner.options.drain_max;
+            while !running.pipeline.idle() && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            running.pipeline.close();
+        }
+        self.end().await;
+        inner.phase.send_replace(Phase::Stopped);
+    }
+
+    /// Stops the node at once, as a crash would, but for the closed files. For tests.
+    pub async fn kill(&self) {
+        if let Some(running) = self.inner.running.get() {
+            running.pipeline.close();
+        }
+        self.end().await;
+        self.inner.phase.send_replace(Phase::Stopped);
+    }
+
+    async fn end(&self) {
+        let inner = self.inner.clone();
+        inner.stop.cancel();
+        if let Some(running) = inner.running.get() {
+            // An error here repeats what the phase or the log has said.
+            let _already_stopped = running.raft.shutdown().await;
+        }
+        inner.peers.transport().shutdown().await;
+        inner.tasks.close();
+        inner.tasks.wait().await;
+        let directory = inner.running.get().and_then(|running| running.directory.lock().take());
+        if let Some(directory) = directory
+            && let Err(error) = directory.log.close()
+        {
+            tracing::warn!(%error, "the log was not closed cleanly");
+        }
+        if let Some(runtime) = inner.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Inner {
+    /// What this node tells of itself.
+    pub(crate) fn report(&self) -> NodeReport {
+        let phase = self.phase.borrow().clone();
+        let (ready, mut trouble) = match phase {
+            Phase::Serving => (true, String::new()),
+            Phase::Starting(why) => (false, why),
+            Phase::Stopped => (false, "stopped".into()),
+            Phase::Failed(error) => (false, error.to_string()),
+        };
+        let running = self.running.get();
+        let metrics = running.map(|running| running.raft.metrics()).unwrap_or_default();
+        if let Some(error) = &metrics.error {
+            trouble.clone_from(error);
+        } else if metrics.disk_full {
+            trouble = "the disk is full".into();
+        }
+        let (keys, memory_bytes) = running.map_or((0, 0), |running| {
+            running.replica.read(|replicated| {
+                let keyspace = &replicated.state.keyspace;
+                let keys: usize = quorate_keyspace::DbIndex::all().map(|db| keyspace.db(db).len()).sum();
+                (keys as u64, keyspace.memory_bytes() as u64)
+            })
+        });
+        let index = |id: Option<quorate_raft::LogId>| id.map_or(0, |id| id.index);
+        NodeReport {
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            incarnation: running.map_or(0, |running| running.identity.incarnation),
+            term: metrics.term,
+            leader: metrics.leader.map(|leader| leader.0),
+            last_log: metrics.last_log.unwrap_or(0),
+            applied: running.map_or(0, |running| running.replica.applied()),
+            snapshot: index(metrics.snapshot),
+            first_log: metrics.purged.map_or(0, |id| id.index + 1),
+            log_bytes: metrics.log_bytes,
+            keys,
+            memory_bytes,
+            clients: self.clients.get().map_or(0, |count| count()),
+            ready: ready && trouble.is_empty(),
+            trouble,
+            draining: self.draining.load(Ordering::Acquire),
+            pid: std::process::id(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.borrow().clone()
+    }
+
+    fn starting(&self, why: String) {
+        tracing::info!("{why}");
+        self.phase.send_replace(Phase::Starting(why));
+    }
+}
+
+impl Local for Inner {
+    fn report(&self) -> NodeReport {
+        Inner::report(self)
+    }
+
+    fn drain(&self, on: bool) -> bool {
+        self.draining.swap(on, Ordering::AcqRel) != on
+    }
+}
+
+/// The task that brings a node to life.
+struct Life {
+    inner: Arc<Inner>,
+    disk: Option<Arc<dyn quorate_storage::Disk>>,
+    executor: Executor,
+    seeds: Arc<dyn Fn() -> u64 + Send + Sync>,
+    formed: mpsc::Receiver<FormRequest>,
+}
+
+impl Life {
+    async fn run(mut self) {
+        let inner = self.inner.clone();
+        let stop = inner.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            started = self.start() => match started {
+                Ok(()) => {
+                    tracing::info!("serving");
+                    inner.phase.send_replace(Phase::Serving);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the node cannot go on");
+                    inner.phase.send_replace(Phase::Failed(error));
+                }
+            }
+        }
+    }
+
+    async fn start(&mut self) -> Result<(), Error> {
+        let system = |what| move |source: std::io::Error| Error::System { what, source: Arc::new(source) };
+        let disk = match &self.disk {
+            Some(disk) => disk.clone(),
+            None => Arc::new(
+                RealDisk::new(&self.inner.options.data_dir).map_err(system("the data directory cannot be made"))?,
+            ),
+        };
+        let directory = self.directory(&disk).await?;
+        let reclaimer = match self.executor {
+            Executor::Thread => Reclaimer::threaded().map_err(system("a thread"))?,
+            Executor::Inline => Reclaimer::inline(),
+        };
+        self.consensus(directory, reclaimer).await
+    }
+
+    /// Opens the data directory, after finding out who this node is if it does not say.
+    async fn directory(&mut self, disk: &Arc<dyn quorate_storage::Disk>) -> Result<DataDir, Error> {
+        let storage = |error| Error::Storage(Arc::new(error));
+        let known = quorate_storage::Identity::load(disk.as_ref()).map_err(storage)?;
+        if let Some(identity) = known.filter(|identity| identity.cluster_id.is_some()) {
+            let directory = self.open(disk, identity.node_id)?;
+            match directory.verdict.rolled_back() {
+                None => return Ok(directory),
+                Some(why) => {
+                    // The log is older than what this node has promised: it must not vote on its strength.
+                    tracing::error!(%why, "the log was rolled back; it is set aside and the node joins anew");
+                    drop(directory);
+                    DataDir::set_aside(disk.as_ref()).map_err(storage)?;
+                }
+            }
+        }
+        let (found, durable) = self.find().await;
+        let mut directory = self.open(disk, found.node_id)?;
+        directory.set_cluster_id(found.cluster_id).map_err(storage)?;
+        self.set_identity(&directory);
+        if let Some(durable) = durable {
+            // A former that does not wait any more asks again.
+            let _gone = durable.send(());
+        }
+        Ok(directory)
+    }
+
+    fn open(&self, disk: &Arc<dyn quorate_storage::Disk>, node_id: NodeId) -> Result<DataDir, Error> {
+        let options = DataDirOptions {
+            node_id,
+            log: LogOptions {
+                segment_bytes: self.inner.options.segment_bytes,
+                when_full: WhenFull::Wait,
+                ..LogOptions::default()
+            },
+            engine: self.inner.options.log_engine,
+            executor: self.executor,
+            ledger: self.disk.is_none(),
+        };
+        let directory = DataDir::open(disk.clone(), options).map_err(|error| Error::Storage(Arc::new(error)))?;
+        self.set_identity(&directory);
+        Ok(directory)
+    }
+
+    fn set_identity(&self, directory: &DataDir) {
+        self.inner.peers.transport().set_identity(PeerIdentity {
+            cluster: directory.identity.cluster_id.unwrap_or(0),
+            node: directory.identity.node_id,
+            incarnation: directory.identity.incarnation,
+        });
+    }
+
+    /// Finds this node's cluster; the sender is to be told when the identity is durable.
+    async fn find(&mut self) -> (Found, Option<oneshot::Sender<()>>) {
+        let inner = self.inner.clone();
+        let new_cluster_id = (u128::from((self.seeds)()) << 64 | u128::from((self.seeds)())).max(1);
+        let mut last = String::new();
+        let found = formation::find(&inner.options, &inner.peers, new_cluster_id, &mut self.formed, |why| {
+            if why != last {
+                last.clone_from(&why);
+                inner.starting(why);
+            }
+        });
+        found.await
+    }
+
+    /// Starts consensus and everything that lives on it.
+    async fn consensus(&mut self, directory: DataDir, reclaimer: Reclaimer) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        let raft_error = |error| Error::Raft(Arc::new(error));
+        inner.starting("recovering the data".into());
+        let identity = inner.peers.transport().identity();
+        let me = identity.node;
+        let origin = Origin { node: me, incarnation: identity.incarnation };
+        let replica = Replica::new();
+        let pipeline = Pipeline::new(origin, inner.options.limits.clone());
+        let machine = Machine::new(replica.clone(), pipeline.clone(), reclaimer);
+        let components = RaftComponents {
+            log: directory.log.clone(),
+            snapshots: directory.snapshots.clone(),
+            machine,
+            transport: inner.peers.transport().clone(),
+            executor: self.executor,
+        };
+        let raft = Raft::start(me, raft_options(&inner.options), components).await.map_err(raft_error)?;
+        let (leader, proposals) = Leader::new(inner.clock.clone());
+        let barriers = Barriers::new(inner.options.limits.hold);
+        let source =
+            Source { raft: raft.clone(), leader: leader.clone(), replica: replica.clone(), peers: inner.peers.clone() };
+        let cluster = Arc::new(Cluster {
+            me,
+            cluster_id: identity.cluster,
+            raft: raft.clone(),
+            replica: replica.clone(),
+            peers: inner.peers.clone(),
+            local: inner.clone(),
+            changing: tokio::sync::Mutex::new(()),
+        });
+        let (seeds, stop, tasks) = (self.seeds.clone(), inner.stop.clone(), &inner.tasks);
+        let driver =
+            Driver { pipeline: pipeline.clone(), raft: raft.clone(), leader: leader.clone(), peers: inner.peers.clone() };
+        tasks.spawn(leader.clone().run(raft.clone(), replica.clone(), move || seeds(), proposals, stop.clone()));
+        tasks.spawn(driver.run(stop.clone()));
+        tasks.spawn(cluster.clone().run(stop.clone()));
+        tasks.spawn(ping_all(inner.clone(), raft.clone()));
+        let (running_barriers, running_source, barrier_stop) = (barriers.clone(), source.clone(), stop.clone());
+        tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });
+        let running = Running {
+            identity,
+            raft: raft.clone(),
+            replica,
+            pipeline,
+            leader,
+            barriers,
+            source,
+            cluster,
+            directory: Mutex::new(Some(directory)),
+        };
+        assert!(inner.running.set(running).is_ok(), "consensus is started once");
+        self.form_or_wait(&raft).await?;
+        watch_raft(&inner, raft);
+        Ok(())
+    }
+
+    /// The node with the lowest number writes the first membership; every node waits until it is a member.
+    async fn form_or_wait(&mut self, raft: &Raft) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        let cluster = inner.peers.transport().identity().cluster;
+        let mut members = raft.members_watch();
+        while raft.members().nodes.is_empty() {
+            if let Membership::Static { number, peers } = &inner.options.membership
+                && formation::forms(*number, peers)
+                && inner.peers.transport().identity().node == rules::first_id(*number)
+                && let Some(first) = formation::first_members(*number, peers, &inner.peers, cluster, &inner.options).await
+            {
+                match raft.initialize(first).await {
+                    Ok(()) | Err(quorate_raft::Error::AlreadyFormed) => {}
+                    Err(error) => return Err(Error::Raft(Arc::new(error))),
+                }
+            }
+            inner.starting("waiting to hear from the cluster".into());
+            tokio::select! {
+                _ = members.changed() => {}
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends the node's life when consensus has ended by itself.
+fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
+    let (node, stop) = (inner.clone(), inner.stop.clone());
+    inner.tasks.spawn(async move {
+        let mut metrics = raft.metrics_watch();
+        let failed = async { metrics.wait_for(|metrics| metrics.error.is_some()).await.ok().map(|m| m.error.clone()) };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            error = failed => {
+                let error = error.flatten().unwrap_or_else(|| "it stopped".into());
+                tracing::error!(%error, "consensus has stopped on this node");
+                if let Some(running) = node.running.get() {
+                    running.pipeline.close();
+                }
+                let error = Error::Raft(Arc::new(quorate_raft::Error::Stopped(error)));
+                node.phase.send_replace(Phase::Failed(error));
+            }
+        }
+    });
+}
+
+/// Samples the other members' clocks, and notes who is alive.
+async fn ping_all(inner: Arc<Inner>, raft: Raft) {
+    let me = inner.peers.transport().identity().node;
+    let mut rounds = tokio::time::interval(PING);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        let members = raft.members();
+        let voters = rules::voters(&members);
+        for node in members.nodes.into_keys().filter(|node| *node != me) {
+            let (inner, votes) = (inner.clone(), voters.contains(&node));
+            tokio::spawn(async move {
+                let sent = Instant::now();
+                if let Ok((wall, _applied)) = inner.peers.ping(node, PING).await
+                    && votes
+                {
+                    inner.clock.sample(node, wall, sent.elapsed());
+                }
+            });
+        }
+    }
+}
+
+fn raft_options(options: &NodeOptions) -> RaftOptions {
+    RaftOptions {
+        heartbeat: options.heartbeat,
+        election_min: options.election,
+        election_max: options.election * 2,
+        snapshot_log_bytes: options.snapshot_log_bytes,
+        keep_log_bytes: options.log_kept_bytes_max,
+        snapshot_bytes_per_second: options.snapshot_send_bytes_per_second,
+        ..RaftOptions::default()
+    }
+}
+
+fn own_runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RAFT_THREADS)
+        .thread_name("quorate-raft")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "threads for consensus", source: Arc::new(source) })
+}
+
+async fn resolve(address: &str) -> std::io::Result<SocketAddr> {
+    if let Ok(address) = address.parse() {
+        return Ok(address);
+    }
+    let not_found = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+    tokio::net::lookup_host(address).await?.next().ok_or_else(not_found)
+}
+
+/// The agreed time that this node last applied; for reads in mode `local`.
+pub(crate) fn applied_time(running: &Running) -> Millis {
+    running.replica.clock()
+}
