@@ -24,6 +24,8 @@ mod error;
 mod events;
 mod expiry;
 pub mod glob;
+#[doc(hidden)]
+pub mod golden;
 mod hashes;
 mod introspection;
 mod key_search;

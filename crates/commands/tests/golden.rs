@@ -1,0 +1,135 @@
+//! Replays the golden scripts below `golden/` against a state by itself.
+//!
+//! `QUORATE_BLESS=1` writes what was answered into the scripts. `QUORATE_REDIS=127.0.0.1:6379` replays them against
+//! that Redis instead, which it empties; events are not compared there.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use quorate_commands::golden::{Local, Target, replay};
+use quorate_resp::{Protocol, Value, encode_request};
+
+#[test]
+fn scripts_of_all_groups() {
+    let redis = std::env::var("QUORATE_REDIS").ok();
+    let mut differences = Vec::new();
+    for path in scripts() {
+        let script = fs::read_to_string(&path).expect("a readable script");
+        let answered = match &redis {
+            None => replay(&script, &mut Local::default()),
+            Some(address) => replay(&script, &mut Redis::connect(address)),
+        };
+        let answered = answered.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if std::env::var_os("QUORATE_BLESS").is_some() && redis.is_none() {
+            fs::write(&path, answered).expect("a writable script");
+            continue;
+        }
+        let script = if redis.is_some() { without_events(&script) } else { script };
+        differences.extend(difference(&path, &script, &answered));
+    }
+    assert!(differences.is_empty(), "replies differ from the scripts:\n{}", differences.join("\n"));
+}
+
+fn scripts() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut paths: Vec<PathBuf> = fs::read_dir(root)
+        .expect("the folder of scripts")
+        .flat_map(|group| fs::read_dir(group.expect("a group").path()).expect("a group's folder"))
+        .map(|script| script.expect("a script").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "golden"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+fn without_events(script: &str) -> String {
+    script.lines().filter(|line| !line.starts_with("  event ")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The lines that differ, with the request that they belong to.
+fn difference(path: &Path, script: &str, answered: &str) -> Vec<String> {
+    let mut request = "";
+    let mut differences = Vec::new();
+    let (mut expected, mut got) = (script.lines(), answered.lines());
+    let mut number = 0;
+    loop {
+        number += 1;
+        match (expected.next(), got.next()) {
+            (None, None) => return differences,
+            (Some(expected), Some(got)) if expected == got => {
+                if expected.starts_with('>') {
+                    request = expected;
+                }
+            }
+            (expected, got) => {
+                let file = path.file_name().unwrap_or_default().display();
+                differences
+                    .push(format!("{file}:{number}: {request}\n  script: {expected:?}\n  got:    {got:?}"));
+                if expected.is_none_or(|line| line.starts_with('>')) || got.is_none() {
+                    return differences;
+                }
+            }
+        }
+    }
+}
+
+/// A real Redis.
+struct Redis {
+    stream: TcpStream,
+    buffer: BytesMut,
+}
+
+impl Redis {
+    fn connect(address: &str) -> Redis {
+        let stream = TcpStream::connect(address).expect("a Redis at QUORATE_REDIS");
+        let mut redis = Redis { stream, buffer: BytesMut::new() };
+        redis.run(&["flushall"]);
+        redis.run(&["hello", "3"]);
+        redis
+    }
+
+    fn run(&mut self, args: &[&str]) -> Value {
+        let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
+        self.request(&args).0
+    }
+}
+
+impl Target for Redis {
+    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+        let mut request = BytesMut::new();
+        encode_request(args, &mut request);
+        self.stream.write_all(&request).expect("an open connection");
+        loop {
+            if let Some(value) = Value::decode(&mut self.buffer).expect("a well-formed reply") {
+                return (value, Vec::new());
+            }
+            let mut chunk = [0; 65536];
+            let len = self.stream.read(&mut chunk).expect("an open connection");
+            assert!(len > 0, "Redis closed the connection");
+            self.buffer.extend_from_slice(&chunk[..len]);
+        }
+    }
+
+    fn advance(&mut self, millis: i64) {
+        std::thread::sleep(Duration::from_millis(millis.unsigned_abs()));
+    }
+
+    fn protocol(&mut self, protocol: Protocol) {
+        self.run(&["hello", if matches!(protocol, Protocol::Resp2) { "2" } else { "3" }]);
+    }
+
+    fn select(&mut self, db: i64) {
+        self.run(&["select", &db.to_string()]);
+    }
+
+    fn events(&mut self, _: &str) {}
+
+    fn is_redis(&self) -> bool {
+        true
+    }
+}
