@@ -11,6 +11,7 @@ mod driver;
 mod formation;
 pub mod group;
 mod leader;
+mod life;
 mod machine;
 mod node;
 mod options;
