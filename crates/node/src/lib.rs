@@ -21,6 +21,7 @@ mod pipeline;
 mod reclaim;
 mod rules;
 mod service;
+pub mod session;
 
 pub use node::{Error, Node, Phase};
 pub use options::{Components, Membership, NodeOptions, ReadMode};
