@@ -23,7 +23,7 @@ mod context;
 mod error;
 mod events;
 mod expiry;
-mod glob;
+pub mod glob;
 #[doc(hidden)]
 pub mod golden;
 mod hashes;

@@ -41,7 +41,7 @@ pub(crate) fn hrandfield(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> 
         reply.array(0);
         return Ok(());
     };
-    let output = Output { with_values, fields_bytes_max: read.state.settings.proto_max_bulk_len() as u64 };
+    let output = Output { with_values, reply_bytes_max: read.state.settings.proto_max_bulk_len() };
     if count < 0 {
         pick(hash, count.unsigned_abs(), &mut read.rng(), output, reply)
     } else {
@@ -62,7 +62,7 @@ fn pick(hash: &HashValue, count: u64, rng: &mut Rng, output: Output, reply: &mut
     output.begin(count as usize, reply);
     for _ in 0..count {
         output.write(field_at(hash, rng.below(hash.len() as u64)), reply);
-        if (reply.len() - start) as u64 > output.fields_bytes_max {
+        if reply.len() - start > output.reply_bytes_max {
             reply.truncate(start);
             return Err(Error::OutOfRange);
         }
@@ -114,7 +114,7 @@ fn field_at(hash: &HashValue, rank: u64) -> (&[u8], &[u8]) {
 #[derive(Clone, Copy)]
 struct Output {
     with_values: bool,
-    fields_bytes_max: u64,
+    reply_bytes_max: usize,
 }
 
 impl Output {

@@ -91,11 +91,6 @@ fn rename_key(write: &mut Write<'_>, from: &[u8], to: &[u8], replace: bool) -> R
     Ok(true)
 }
 
-/// True if the key is in that database.
-fn exists(write: &Write<'_>, db: DbIndex, key: &[u8]) -> bool {
-    write.state.keyspace.db(db).contains(key, write.now)
-}
-
 /// Moves a live entry with its expiry, replacing what is there.
 fn relocate(write: &mut Write<'_>, from: (DbIndex, &[u8]), to: (DbIndex, &[u8])) {
     let (now, version) = (write.now, write.version);
@@ -105,11 +100,15 @@ fn relocate(write: &mut Write<'_>, from: (DbIndex, &[u8]), to: (DbIndex, &[u8]))
     put(write, to.0, to.1, entry.into_value(), expires);
 }
 
-/// Stores a value with this expiry, replacing what is there.
+/// True if the key is in that database.
+fn exists(write: &Write<'_>, db: DbIndex, key: &[u8]) -> bool {
+    write.state.keyspace.db(db).contains(key, write.now)
+}
+
+/// Stores a value with this expiry. What is there goes first, so that the key counts as new, as in Redis.
 fn put(write: &mut Write<'_>, db: DbIndex, key: &[u8], value: Value, expires: Option<Millis>) {
-    if !exists(write, db, key) {
-        write.events.notify(EventClass::New, "new", db, key);
-    }
-    let version = write.version;
-    write.state.keyspace.db_mut(db).set(key, value, expires, version);
+    let own = std::mem::replace(&mut write.db, db);
+    write.remove(key);
+    write.set(key, value, expires);
+    write.db = own;
 }

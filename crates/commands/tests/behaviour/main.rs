@@ -1,0 +1,7 @@
+//! What commands do beyond their replies, and what holds over many calls: one file per topic.
+
+mod chance;
+mod events;
+mod node;
+mod versions;
+mod walks;
