@@ -14,7 +14,8 @@ fn good() -> ServeOptions {
 #[test]
 fn contradictions_name_their_setting() {
     assert_eq!(good().check(), Ok(()));
-    let cases: &[(&str, fn(&mut ServeOptions))] = &[
+    type Case = (&'static str, fn(&mut ServeOptions));
+    let cases: &[Case] = &[
         ("resp-bind", |o| o.resp_bind = "6379".into()),
         ("resp-bind", |o| o.resp_bind = "::1:6379".into()),
         ("admin-bind", |o| o.admin_bind = "host:99999".into()),
