@@ -3,6 +3,7 @@
 //! A [`Node`] is one member of a cluster. It needs no socket for clients: sessions run in the process.
 
 pub mod admin;
+mod backend;
 mod barrier;
 mod batch;
 pub mod clock;
@@ -24,5 +25,5 @@ mod service;
 pub mod session;
 
 pub use node::{Error, Node, Phase};
-pub use options::{Components, Membership, NodeOptions, ReadMode};
+pub use options::{Components, Membership, NodeOptions};
 pub use pipeline::Limits;

@@ -22,7 +22,7 @@ use crate::cluster::Cluster;
 use crate::driver::Driver;
 use crate::formation::{self, Found};
 use crate::leader::Leader;
-use crate::machine::{Machine, Replica};
+use crate::machine::Machine;
 use crate::node::{Error, Inner, Phase, Running};
 use crate::options::{Membership, NodeOptions};
 use crate::pipeline::Pipeline;
@@ -52,11 +52,11 @@ impl Life {
             started = self.start() => match started {
                 Ok(()) => {
                     tracing::info!("serving");
-                    inner.phase.send_replace(Phase::Serving);
+                    inner.enter(Phase::Serving);
                 }
                 Err(error) => {
                     tracing::error!(%error, "the node cannot go on");
-                    inner.phase.send_replace(Phase::Failed(error));
+                    inner.enter(Phase::Failed(error));
                 }
             }
         }
@@ -152,9 +152,9 @@ impl Life {
         let identity = inner.peers.transport().identity();
         let me = identity.node;
         let origin = Origin { node: me, incarnation: identity.incarnation };
-        let replica = Replica::new();
+        let replica = inner.replica.clone();
         let pipeline = Pipeline::new(origin, inner.options.limits.clone());
-        let machine = Machine::new(replica.clone(), pipeline.clone(), reclaimer);
+        let machine = Machine::new(replica.clone(), pipeline.clone(), inner.front.clone(), reclaimer);
         let components = RaftComponents {
             log: directory.log.clone(),
             snapshots: directory.snapshots.clone(),
@@ -178,7 +178,7 @@ impl Life {
         });
         let (seeds, stop, tasks) = (self.seeds.clone(), inner.stop.clone(), &inner.tasks);
         let driver =
-            Driver { pipeline: pipeline.clone(), raft: raft.clone(), leader: leader.clone(), peers: inner.peers.clone() };
+            Driver { node: inner.clone(), pipeline: pipeline.clone(), raft: raft.clone(), leader: leader.clone() };
         tasks.spawn(leader.clone().run(raft.clone(), replica.clone(), move || seeds(), proposals, stop.clone()));
         tasks.spawn(driver.run(stop.clone()));
         tasks.spawn(cluster.clone().run(stop.clone()));
@@ -243,7 +243,7 @@ fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
                     running.pipeline.close();
                 }
                 let error = Error::Raft(Arc::new(quorate_raft::Error::Stopped(error)));
-                node.phase.send_replace(Phase::Failed(error));
+                node.enter(Phase::Failed(error));
             }
         }
     });

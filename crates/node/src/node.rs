@@ -20,6 +20,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quorate_raft::{NodeId, PeerIdentity, Raft, Transport, TransportOptions};
 use quorate_storage::{DataDir, Executor};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ use crate::options::{Components, NodeOptions};
 use crate::peers::Peers;
 use crate::pipeline::Pipeline;
 use crate::service::{FormRequest, Service};
+use crate::session::Front;
 
 /// Threads of the runtime that consensus has for itself.
 const RAFT_THREADS: usize = 2;
@@ -90,16 +92,23 @@ pub(crate) struct Inner {
     pub(crate) options: NodeOptions,
     pub(crate) clock: Arc<SharedClock>,
     pub(crate) peers: Peers,
+    pub(crate) front: Arc<Front>,
+    pub(crate) replica: Arc<Replica>,
+    /// Forty hexadecimal digits, new with every start, as Redis has them.
+    pub(crate) run_id: String,
     pub(crate) running: OnceLock<Running>,
     pub(crate) form: mpsc::Sender<FormRequest>,
+    /// Mirrors the phase for sessions, which ask at every request.
+    pub(crate) serving: AtomicBool,
     pub(crate) draining: AtomicBool,
     pub(crate) started: Instant,
+    pub(crate) allocated_bytes: OnceLock<Box<dyn Fn() -> Option<u64> + Send + Sync>>,
+    handle: Handle,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
-    clients: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
     /// Consensus has a runtime of its own, unless the caller lends his.
-    runtime: Mutex<Option<tokio::runtime::Runtime>>,
+    runtime: Mutex<Option<Runtime>>,
 }
 
 /// What a node has once it knows who it is.
@@ -125,7 +134,7 @@ impl Node {
             Executor::Thread => Some(own_runtime()?),
             Executor::Inline => None,
         };
-        let handle = own.as_ref().map_or_else(tokio::runtime::Handle::current, |own| own.handle().clone());
+        let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
         let (listen, net, secret) = (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
         let connect_from = options.bind_outgoing;
         let bound = handle.spawn(async move {
@@ -143,17 +152,24 @@ impl Node {
         let transport = bound.await.map_err(|error| bind_failed(error.into()))?.map_err(bind_failed)?;
 
         let (form, formed) = mpsc::channel(4);
+        let seeds = &components.seeds;
+        let run_id = format!("{:016x}{:016x}{:08x}", seeds(), seeds(), seeds() as u32);
         let inner = Arc::new(Inner {
             clock: Arc::new(SharedClock::new(components.clock)),
             peers: Peers::new(transport.clone()),
+            front: Arc::new(Front::new(options.settings.clone())),
+            replica: Replica::new(),
+            run_id,
             running: OnceLock::new(),
             form,
+            serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            allocated_bytes: OnceLock::new(),
+            handle: handle.clone(),
             started: Instant::now(),
             phase: watch::Sender::new(Phase::Starting("opening the data directory".into())),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            clients: OnceLock::new(),
             runtime: Mutex::new(own),
             options,
         });
@@ -201,10 +217,10 @@ impl Node {
         self.inner.running.get().map(|running| running.identity.node)
     }
 
-    /// Tells the node how to count its clients, for its report.
-    pub fn count_clients_by(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
-        // The first one stays: a node has one front.
-        let _second = self.inner.clients.set(Box::new(count));
+    /// Tells the node how to learn what the allocator has handed out, for `INFO memory`.
+    pub fn measure_memory_by(&self, ask: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        // The first one stays: a process has one allocator.
+        let _second = self.inner.allocated_bytes.set(Box::new(ask));
     }
 
     /// Whether the node drains for a planned stop.
@@ -260,7 +276,7 @@ impl Node {
             running.pipeline.close();
         }
         self.end().await;
-        inner.phase.send_replace(Phase::Stopped);
+        inner.enter(Phase::Stopped);
     }
 
     /// Stops the node at once, as a crash would, but for the closed files. For tests.
@@ -269,7 +285,7 @@ impl Node {
             running.pipeline.close();
         }
         self.end().await;
-        self.inner.phase.send_replace(Phase::Stopped);
+        self.inner.enter(Phase::Stopped);
     }
 
     async fn end(&self) {
@@ -287,9 +303,6 @@ impl Node {
             && let Err(error) = directory.log.close()
         {
             tracing::warn!(%error, "the log was not closed cleanly");
-        }
-        if let Some(runtime) = inner.runtime.lock().take() {
-            runtime.shutdown_background();
         }
     }
 }
@@ -332,7 +345,7 @@ impl Inner {
             log_bytes: metrics.log_bytes,
             keys,
             memory_bytes,
-            clients: self.clients.get().map_or(0, |count| count()),
+            clients: self.front.clients.len() as u64,
             ready: ready && trouble.is_empty(),
             trouble,
             draining: self.draining.load(Ordering::Acquire),
@@ -340,14 +353,30 @@ impl Inner {
         }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.borrow().clone()
+    /// Moves on in the node's life.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.serving.store(matches!(phase, Phase::Serving), Ordering::Release);
+        self.phase.send_replace(phase);
+    }
+
+    /// Runs something on the node's own runtime.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
     }
 
     /// Says what the start waits for.
     pub(crate) fn starting(&self, why: String) {
         tracing::info!("{why}");
-        self.phase.send_replace(Phase::Starting(why));
+        self.enter(Phase::Starting(why));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A runtime must not be waited for where it may be its own thread that waits.
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -361,7 +390,7 @@ impl Local for Inner {
     }
 }
 
-fn own_runtime() -> Result<tokio::runtime::Runtime, Error> {
+fn own_runtime() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RAFT_THREADS)
         .thread_name("quorate-raft")
