@@ -71,6 +71,7 @@ impl Db {
         version: Version,
     ) -> Option<Entry> {
         let entry = Entry::new(value, expires, version);
+        let expires = entry.expires();
         self.accounted_bytes += entry.accounted_bytes(key.len());
         let old = self.map.insert(key, entry);
         if let Some(old) = &old {
