@@ -465,12 +465,7 @@ impl Shared {
                 self.no_room(state, group, error)
             }
             Err(error) => {
-                tracing::error!(%error, "the log cannot be written, it is poisoned until a restart");
-                state.poisoned = Some(error.to_string());
-                let error = Arc::new(error);
-                let queued = state.queue.drain(..);
-                let group = group.into_iter().chain(queued).collect();
-                self.finish(state, group, Err(error));
+                self.poison(state, group, error);
                 true
             }
         }
@@ -490,18 +485,25 @@ impl Shared {
             }
             return false;
         }
-        let error = Arc::new(error);
-        let failed = state.take_failed_appends(&mut group);
-        if failed.is_empty() {
-            // Even the reserve for votes and purges is used up.
-            self.finish(state, group, Err(error));
+        if !group.iter().any(|operation| operation.is_append) {
+            // Even the reserve for votes and purges is used up. The view may have moved already: start again from disk.
+            self.poison(state, group, error);
             return true;
         }
-        self.finish_failed(state, failed, &error);
+        let failed = state.take_failed_appends(&mut group);
+        self.finish_failed(state, failed, &Arc::new(error));
         for operation in group.into_iter().rev() {
             state.queue.push_front(operation);
         }
         true
+    }
+
+    fn poison(&self, state: &mut MutexGuard<'_, State>, group: Vec<Operation>, error: Error) {
+        tracing::error!(%error, "the log cannot be written, it is poisoned until a restart");
+        state.poisoned = Some(error.to_string());
+        let queued = state.queue.drain(..);
+        let group = group.into_iter().chain(queued).collect();
+        self.finish(state, group, Err(Arc::new(error)));
     }
 
     fn finish_failed(&self, state: &mut MutexGuard<'_, State>, failed: Vec<Operation>, error: &Arc<Error>) {
