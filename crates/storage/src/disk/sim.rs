@@ -127,6 +127,13 @@ impl SimDisk {
         self.inner.lock().powered_off = true;
     }
 
+    /// Takes back a power cut that was to come, and faults that were to come.
+    pub fn calm(&self) {
+        let mut inner = self.inner.lock();
+        inner.cut_after = None;
+        inner.faults.clear();
+    }
+
     /// Whether the power is off.
     #[must_use]
     pub fn is_powered_off(&self) -> bool {

@@ -141,7 +141,11 @@ impl Segments {
                     }
                 }
                 Record::Truncate(last) => index.truncate(last.map_or(0, |last| last.index.saturating_add(1))),
-                Record::Purge(upto) => retired.extend(index.purge(upto.index.saturating_add(1))),
+                Record::Purge(upto) => {
+                    index.purge(upto.index.saturating_add(1));
+                    let live = index.segments.back().map_or(0, |last| last.number);
+                    retired.extend(index.take_empty(live));
+                }
                 Record::Vote(_) | Record::Committed(_) => {}
             }
         }

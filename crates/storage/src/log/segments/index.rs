@@ -73,17 +73,20 @@ impl Index {
         }
     }
 
-    /// Forgets the entries before `next`, and hands out the oldest segments that hold no other.
-    pub(super) fn purge(&mut self, next: u64) -> Vec<Segment> {
+    /// Forgets the entries before `next`.
+    pub(super) fn purge(&mut self, next: u64) {
         for segment in &mut self.segments {
             let gone = usize::try_from(next.saturating_sub(segment.first)).unwrap_or(usize::MAX);
             segment.offsets.drain(..gone.min(segment.offsets.len()));
             segment.first = segment.first.max(next);
         }
+    }
+
+    /// Takes out the oldest segments that hold no entry of the log and come before segment `stop`.
+    pub(super) fn take_empty(&mut self, stop: u64) -> Vec<Segment> {
         let mut retired = Vec::new();
-        while self.segments.len() > 1
-            && self.segments.front().is_some_and(|segment| segment.offsets.is_empty())
-        {
+        let is_empty = |segment: &Segment| segment.number < stop && segment.offsets.is_empty();
+        while self.segments.front().is_some_and(is_empty) {
             retired.extend(self.segments.pop_front());
         }
         retired

@@ -105,6 +105,8 @@ struct Replay {
     group: Option<u64>,
     /// The purged position must reach this far for the missing beginning to be explained.
     missing_before: u64,
+    /// Number of the segment with the last purge, whose group repeats vote and committed position; 0 for none.
+    purge_segment: u64,
     /// Segments after the end.
     after: Vec<Segment>,
     /// Records of a cut group that must not be found again.
@@ -127,6 +129,7 @@ impl Replay {
             recovery,
             group,
             missing_before: 0,
+            purge_segment: 0,
             after: Vec::new(),
             wipes: Vec::new(),
         }
@@ -205,8 +208,7 @@ impl Replay {
                         let reason = format!("entry {index} follows where {expected} should");
                         return Err(Error::corrupt(path, offset, reason));
                     }
-                    // The entries between were in segments that a later purge gave up.
-                    *view = Default::default();
+                    // The entries between were in segments that a later purge or truncation gave up.
                     self.missing_before = index;
                 }
                 view.push(&entry);
@@ -218,8 +220,13 @@ impl Replay {
                 let next = last.map_or(0, |last: LogId| last.index.saturating_add(1));
                 view.truncate(next);
                 self.index.truncate(next);
+                self.missing_before = self.missing_before.min(next);
             }
-            Record::Purge(upto) => view.purge(upto),
+            Record::Purge(upto) => {
+                view.purge(upto);
+                self.index.purge(upto.index.saturating_add(1));
+                self.purge_segment = self.index.segments.back().map_or(0, |segment| segment.number);
+            }
         }
         Ok(())
     }
@@ -280,7 +287,8 @@ impl Replay {
         let next = view.purged().map(|purged| purged.index.saturating_add(1));
         let starts_at = if view.len() > 0 { view.indexes().start } else { 0 };
         if self.group.is_none() || next.is_none_or(|next| next < self.missing_before || next < starts_at) {
-            return Err(Error::corrupt(segment_path(first - 1), 0, "the segment is missing"));
+            let reason = format!("the segment is missing, though entries are purged only before {next:?}");
+            return Err(Error::corrupt(segment_path(first - 1), 0, reason));
         }
         Ok(())
     }
@@ -297,8 +305,7 @@ impl Replay {
             disk.remove(&segment.path).map_err(|error| Error::io("remove", segment.path, error))?;
         }
         self.recovery.is_new = self.index.segments.is_empty();
-        let next = self.recovery.view.purged().map_or(0, |purged| purged.index.saturating_add(1));
-        let retired = self.index.purge(next);
+        let retired = self.index.take_empty(self.purge_segment);
         Ok(Found {
             index: self.index,
             recovery: self.recovery,
