@@ -265,3 +265,6 @@ impl<'a> Iterator for HashIter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
