@@ -95,11 +95,6 @@ impl Decoder {
         self.limits = limits;
     }
 
-    /// True while a request has begun to arrive and is not yet whole; then `buf` holds its first part.
-    pub fn in_request(&self) -> bool {
-        self.args_left > 0 || self.scanned > 0
-    }
-
     /// Bytes of an announced argument that have not arrived, a hint for how much to read at once.
     pub fn bytes_missing(&self, buf: &BytesMut) -> usize {
         let end = self.bulk.map_or(0, |length| self.position.saturating_add(length).saturating_add(2));

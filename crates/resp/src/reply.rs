@@ -20,7 +20,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::ProtocolError;
 use crate::number::{format_double, format_integer};
-use crate::request::put_header;
+use crate::request::{put_header, put_number};
 
 /// The version of the protocol that a client speaks; `HELLO` changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -91,13 +91,18 @@ impl Reply {
         self.line(b'+', text);
     }
 
-    /// An error: its code, a space and the text, as in `ERR syntax error`, without `-`. Line ends become spaces.
+    /// An error: its code, a space and the text, as in `ERR syntax error`, without `-`. Line ends become spaces,
+    /// those around the text vanish.
     pub fn error(&mut self, text: &str) {
         self.error_bytes(text.as_bytes());
     }
 
     /// As [`Reply::error`], for texts that repeat a client's bytes.
     pub fn error_bytes(&mut self, text: &[u8]) {
+        let mut text = text;
+        while let [b'\r' | b'\n', inner @ ..] | [inner @ .., b'\r' | b'\n'] = text {
+            text = inner;
+        }
         self.line(b'-', text);
     }
 
@@ -263,6 +268,7 @@ impl Reply {
     /// Marks the place of a header whose count is not yet known; write the elements, then call a finish function.
     ///
     /// Finishing moves what was written in between, so where the count is known, write the header first.
+    /// Places inside each other are finished from the inside out.
     pub fn deferred(&self) -> Deferred {
         Deferred { at: self.out.len() }
     }
@@ -313,9 +319,12 @@ impl Reply {
         if self.discarding {
             return;
         }
-        let elements = self.out.split_off(place.at.min(self.out.len()));
+        let end = self.out.len();
         header(self);
-        self.out.put_slice(&elements);
+        let header_bytes = self.out.len() - end;
+        if let Some(tail) = self.out.get_mut(place.at..) {
+            tail.rotate_right(header_bytes);
+        }
     }
 
     /// An aggregate's type byte; RESP2 knows arrays only.
@@ -344,10 +353,7 @@ impl Reply {
     #[inline]
     fn number(&mut self, kind: u8, value: i64) {
         if !self.discarding {
-            self.out.reserve(24);
-            self.out.put_u8(kind);
-            self.out.put_slice(&format_integer(value));
-            self.out.put_slice(b"\r\n");
+            put_number(&mut self.out, kind, value < 0, value.unsigned_abs());
         }
     }
 

@@ -130,10 +130,16 @@ impl ValueDecoder {
         }
         self.scanned = 0;
         let header = header(buf.get(..end).unwrap_or_default(), &self.limits)?;
-        let line = buf.split_to(end);
+        // Only a line that is a value costs a share of the buffer; the others are skipped.
+        let line = if matches!(header, Header::Line) {
+            buf.split_to(end).freeze()
+        } else {
+            buf.advance(end);
+            Bytes::new()
+        };
         buf.advance(2);
         match header {
-            Header::Line => scalar(line.freeze()).map(|value| Some(Some(value))),
+            Header::Line => scalar(line).map(|value| Some(Some(value))),
             Header::Null => Ok(Some(Some(Value::Null))),
             Header::Text(text, length) => {
                 self.bulk = Some((text, length));
@@ -219,6 +225,9 @@ pub(crate) fn whole(buf: &[u8], limits: &ValueLimits) -> Result<bool, ProtocolEr
                 0
             }
         };
+        if wanted > limits.elements_max {
+            return Err(ProtocolError::ReplyTooBig);
+        }
         let Some(next) = rest.get(end.saturating_add(2).saturating_add(bytes)..) else { return Ok(false) };
         rest = next;
         wanted -= 1;

@@ -1,1 +1,10 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! Quorate's sockets: the RESP listener, the admin HTTP API, and the composition of a serving node.
+
+pub mod admin;
+mod options;
+mod secret;
+mod serve;
+
+pub use options::{Bound, HostPort, LogEngine, OptionsError, ReadMode, ServeOptions};
+pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret};
+pub use serve::{Hooks, ProcessMemory, ServeError, serve};

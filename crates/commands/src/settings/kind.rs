@@ -10,6 +10,9 @@ use quorate_resp::parse_i64;
 
 use crate::EventClasses;
 
+/// Longest value of a setting that is a text.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
+
 /// The kind of a setting, with its limits.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
@@ -74,6 +77,9 @@ type Reason = Cow<'static, str>;
 impl Kind {
     /// Reads a value; says why it cannot, in Redis' words. `current` is what partial values change.
     pub fn parse(self, text: &[u8], current: Option<&Value>) -> Result<Value, Reason> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(format!("argument must not be longer than {TEXT_BYTES_MAX} bytes").into());
+        }
         match self {
             Kind::Switch if text.eq_ignore_ascii_case(b"yes") => Ok(Value::Switch(true)),
             Kind::Switch if text.eq_ignore_ascii_case(b"no") => Ok(Value::Switch(false)),

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-pub use self::kind::{Kind, OutputLimit, OutputLimits, Value};
+pub use self::kind::{Kind, OutputLimit, OutputLimits, TEXT_BYTES_MAX, Value};
 use self::table::SETTINGS;
 use crate::{Error, EventClasses, glob};
 

@@ -1,0 +1,67 @@
+//! A group: what one connection hands over at a time, and gets its replies for in one piece.
+//!
+//! A connection decodes what its buffer holds and makes one group of it: writes, reads that follow a
+//! write in the same pipeline, and replies that are known already, in the order of the requests. The
+//! writes join the node's current batch; the replies come back as one buffer, in order, when the node
+//! applies that batch. One group per connection is under way at a time, so order needs no further care.
+//!
+//! Invariant: a group holds at least one write; a connection answers pure reads itself.
+
+use bytes::Bytes;
+use quorate_commands::Command;
+use quorate_keyspace::DbIndex;
+use quorate_resp::{Protocol, Request};
+
+/// One request's place in a group.
+#[derive(Debug)]
+pub enum Slot {
+    /// Goes through the log.
+    Write {
+        /// The database that the connection had selected.
+        db: DbIndex,
+        /// Its row of the table.
+        command: &'static Command,
+        /// The arguments as sent.
+        request: Request,
+        /// How to write the reply.
+        style: Style,
+    },
+    /// Evaluated on this node alone, at this place of the log.
+    Read {
+        /// The database that the connection had selected.
+        db: DbIndex,
+        /// Its row of the table.
+        command: &'static Command,
+        /// The arguments as sent.
+        request: Request,
+        /// How to write the reply.
+        style: Style,
+    },
+    /// A reply that needed no data, already encoded (empty if the client wanted none).
+    Ready(Bytes),
+}
+
+/// How a reply is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// The protocol that the connection speaks at this request.
+    pub protocol: Protocol,
+    /// Whether the client asked for no reply (`CLIENT REPLY OFF` or `SKIP`).
+    pub silent: bool,
+}
+
+/// Requests of one connection, in order.
+pub type Group = Vec<Slot>;
+
+/// Why a group has no replies.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// None of the group's writes entered the log, and none ever will: the text is an error reply
+    /// (without `-`) for each of its reads and writes. The connection stays open.
+    #[error("{0}")]
+    Refused(String),
+    /// Some of the group's writes may have taken effect or may yet: nothing true can be replied, so the
+    /// connection must be closed.
+    #[error("the outcome is unknown")]
+    Unknown,
+}
