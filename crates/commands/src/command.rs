@@ -46,6 +46,8 @@ pub struct Command {
     pub arguments: &'static [Argument],
     /// Subcommands of a container.
     pub subcommands: &'static [Command],
+    /// Its reply follows from the table alone: a read that needs no barrier.
+    pub stateless: bool,
     /// What runs it.
     pub route: Route,
 }
@@ -142,6 +144,7 @@ impl Command {
         summary: "",
         arguments: &[],
         subcommands: &[],
+        stateless: false,
         route: Route::Unsupported,
     };
 

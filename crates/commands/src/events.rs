@@ -175,3 +175,38 @@ impl EventClasses {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_read_and_written_as_redis_does() {
+        for (given, written) in [
+            ("", ""),
+            ("KEA", "AKE"),
+            ("g$lshzxetdKE", "AKE"),
+            ("mKEglxtn", "glxtnKEm"),
+            ("Kx", "xK"),
+            ("E$", "$E"),
+            // Redis forgets the n beside A, and so would lose it in CONFIG REWRITE.
+            ("AnKE", "AnKE"),
+        ] {
+            let classes = EventClasses::parse(given.as_bytes()).expect("known letters");
+            assert_eq!(classes.letters(), written);
+            assert_eq!(EventClasses::parse(written.as_bytes()), Some(classes));
+        }
+        assert_eq!(EventClasses::parse(b"KEq"), None);
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_collected() {
+        for (letters, expected) in [("", 0), ("A", 0), ("K$", 1), ("Eg", 1), ("KEA", 2), ("KEl", 0)] {
+            let mut events = Events::new(EventClasses::parse(letters.as_bytes()).expect("known letters"));
+            events.notify(EventClass::String, "set", DbIndex::ZERO, b"key");
+            events.notify(EventClass::Generic, "del", DbIndex::ZERO, b"key");
+            assert_eq!(events.take().len(), expected, "{letters}");
+            assert!(events.as_slice().is_empty());
+        }
+    }
+}

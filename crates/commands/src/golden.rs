@@ -290,3 +290,28 @@ impl Target for Local {
 fn event_line(event: &crate::Event) -> String {
     format!("{} {} {}", event.db, event.name, quote(&event.key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_comes_back_with_its_replies() {
+        let script = "# A comment\n> SET a \"x y\\x00\" PX 50\nevents KEA\n> DEL a\n\n> SET t 1 PX 50\ntime +50\n> GET t\nwrong\n\
+                      db 1\nresp2\n>~ MGET a b\n";
+        let answered = replay(script, &mut Local::default()).expect("a valid script");
+        let expected = "# A comment\n> SET a \"x y\\x00\" PX 50\nOK\nevents KEA\n> DEL a\n(integer) 1\n  event 0 del \"a\"\n\n\
+                        > SET t 1 PX 50\nOK\n  event 0 set \"t\"\n  event 0 expire \"t\"\ntime +50\n> GET t\n(null)\n\
+                        db 1\nresp2\n>~ MGET a b\n[(null), (null)]\n";
+        assert_eq!(answered, expected);
+        assert_eq!(replay(&answered, &mut Local::default()).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn lines_that_are_nothing_are_refused() {
+        for script in ["nonsense\n", "time 5\n", "time +x\n", "db x\n", "> GET \"a\n", "\nOK\n"] {
+            let error = replay(script, &mut Local::default()).expect_err(script);
+            assert!(error.starts_with("line "), "{error}");
+        }
+    }
+}

@@ -189,26 +189,43 @@ fn write_info(command: &Command, reply: &mut Reply) {
     reply.integer(last);
     reply.integer(step);
     write_names(command.acl_categories().iter().map(Category::name), "@", reply);
-    reply.array(command.tips.len());
+    reply.set(command.tips.len());
     command.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
-    reply.array(command.keys.len());
+    reply.set(command.keys.len());
     command.keys.iter().for_each(|spec| write_key_spec(spec, reply));
     let subcommands: Vec<&Command> = command.subcommands.iter().filter(|sub| sub.is_supported()).collect();
-    reply.array(subcommands.len());
+    reply.set(subcommands.len());
     subcommands.iter().for_each(|sub| write_info(sub, reply));
 }
 
-/// First key, last key and step, as clients before Redis 7 know them: those of the first range of keys.
+/// First key, last key and step, as clients before Redis 7 know them: one range, or adjoining ranges joined.
 fn legacy_range(command: &Command) -> (i64, i64, i64) {
-    match command.keys.first() {
-        Some(KeySpec {
-            begin: BeginSearch::Index(first), find: FindKeys::Range { last, step, .. }, ..
-        }) => {
-            let first = *first as i64;
-            let last = i64::from(*last);
-            (first, if last >= 0 { first + last } else { last }, *step as i64)
+    let ranges: Vec<(i64, i64, i64)> = command.keys.iter().filter_map(range_of).collect();
+    if let ([range], 1) = (ranges.as_slice(), command.keys.len()) {
+        return *range;
+    }
+    let mut joined: Option<(i64, i64, i64)> = None;
+    for (first, last, step) in ranges.into_iter().filter(|(_, _, step)| *step == 1) {
+        joined = match joined {
+            None => Some((first, last, step)),
+            // A negative last key is counted from the end, beyond all others.
+            Some((joined_first, joined_last, _)) if joined_last == first - 1 => {
+                Some((joined_first, if last < 0 { last } else { last.max(joined_last) }, 1))
+            }
+            other => other,
+        };
+    }
+    joined.unwrap_or((0, 0, 0))
+}
+
+/// A range of keys that begins at a fixed argument: its first and last argument, and its step.
+fn range_of(spec: &KeySpec) -> Option<(i64, i64, i64)> {
+    match (spec.begin, spec.find) {
+        (BeginSearch::Index(first), FindKeys::Range { last, step, .. }) => {
+            let (first, last) = (first as i64, i64::from(last));
+            Some((first, if last >= 0 { first + last } else { last }, step as i64))
         }
-        _ => (0, 0, 0),
+        _ => None,
     }
 }
 

@@ -48,5 +48,5 @@ pub use events::{Event, EventClass, EventClasses, Events};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;
-pub use state::State;
+pub use state::{DecodeError, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};

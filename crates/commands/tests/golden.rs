@@ -1,7 +1,7 @@
 //! Replays the golden scripts below `golden/` against a state by itself.
 //!
 //! `QUORATE_BLESS=1` writes what was answered into the scripts. `QUORATE_REDIS=127.0.0.1:6379` replays them against
-//! that Redis instead, which it empties; events are not compared there.
+//! that Redis instead, which it empties.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use quorate_commands::golden::{Local, Target, replay};
+use quorate_commands::golden::{Local, Target, render, replay};
 use quorate_resp::{Protocol, Value, encode_request};
 
 #[test]
@@ -28,7 +28,6 @@ fn scripts_of_all_groups() {
             fs::write(&path, answered).expect("a writable script");
             continue;
         }
-        let script = if redis.is_some() { without_events(&script) } else { script };
         differences.extend(difference(&path, &script, &answered));
     }
     assert!(differences.is_empty(), "replies differ from the scripts:\n{}", differences.join("\n"));
@@ -45,10 +44,6 @@ fn scripts() -> Vec<PathBuf> {
     paths.sort();
     assert!(!paths.is_empty());
     paths
-}
-
-fn without_events(script: &str) -> String {
-    script.lines().filter(|line| !line.starts_with("  event ")).map(|line| format!("{line}\n")).collect()
 }
 
 /// The lines that differ, with the request that they belong to.
@@ -78,35 +73,40 @@ fn difference(path: &Path, script: &str, answered: &str) -> Vec<String> {
     }
 }
 
-/// A real Redis.
+/// A real Redis, on one connection for requests and one for events.
 struct Redis {
+    requests: Connection,
+    events: Connection,
+}
+
+struct Connection {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
-impl Redis {
-    fn connect(address: &str) -> Redis {
+impl Connection {
+    fn open(address: &str) -> Connection {
         let stream = TcpStream::connect(address).expect("a Redis at QUORATE_REDIS");
-        let mut redis = Redis { stream, buffer: BytesMut::new() };
-        redis.run(&["flushall"]);
-        redis.run(&["hello", "3"]);
-        redis
+        let mut connection = Connection { stream, buffer: BytesMut::new() };
+        connection.run(&["hello", "3"]);
+        connection
     }
 
     fn run(&mut self, args: &[&str]) -> Value {
-        let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
-        self.request(&args).0
+        self.send(args);
+        self.receive()
     }
-}
 
-impl Target for Redis {
-    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+    fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) {
         let mut request = BytesMut::new();
         encode_request(args, &mut request);
         self.stream.write_all(&request).expect("an open connection");
+    }
+
+    fn receive(&mut self) -> Value {
         loop {
             if let Some(value) = Value::decode(&mut self.buffer).expect("a well-formed reply") {
-                return (value, Vec::new());
+                return value;
             }
             let mut chunk = [0; 65536];
             let len = self.stream.read(&mut chunk).expect("an open connection");
@@ -114,20 +114,59 @@ impl Target for Redis {
             self.buffer.extend_from_slice(&chunk[..len]);
         }
     }
+}
+
+impl Redis {
+    fn connect(address: &str) -> Redis {
+        let mut redis = Redis { requests: Connection::open(address), events: Connection::open(address) };
+        redis.events("");
+        redis.requests.run(&["flushall"]);
+        redis.events.run(&["psubscribe", "__keyevent@*__:*"]);
+        redis
+    }
+
+    /// The events that were published by now, as lines.
+    fn published(&mut self) -> Vec<String> {
+        self.events.send(&["ping"]);
+        let mut lines = Vec::new();
+        loop {
+            match self.events.receive() {
+                Value::Push(items) => {
+                    let [.., channel, key] = items.as_slice() else { panic!("a message: {items:?}") };
+                    let channel = channel.as_str().expect("a channel's name");
+                    let (db, event) = channel.split_once("__:").expect("a channel of key events");
+                    let db = db.rsplit('@').next().expect("a database");
+                    lines.push(format!("{db} {event} {}", render(key, false)));
+                }
+                _pong => return lines,
+            }
+        }
+    }
+}
+
+impl Target for Redis {
+    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+        self.requests.send(args);
+        let reply = self.requests.receive();
+        (reply, self.published())
+    }
 
     fn advance(&mut self, millis: i64) {
         std::thread::sleep(Duration::from_millis(millis.unsigned_abs()));
+        self.published();
     }
 
     fn protocol(&mut self, protocol: Protocol) {
-        self.run(&["hello", if matches!(protocol, Protocol::Resp2) { "2" } else { "3" }]);
+        self.requests.run(&["hello", if matches!(protocol, Protocol::Resp2) { "2" } else { "3" }]);
     }
 
     fn select(&mut self, db: i64) {
-        self.run(&["select", &db.to_string()]);
+        self.requests.run(&["select", &db.to_string()]);
     }
 
-    fn events(&mut self, _: &str) {}
+    fn events(&mut self, classes: &str) {
+        self.requests.run(&["config", "set", "notify-keyspace-events", classes]);
+    }
 
     fn is_redis(&self) -> bool {
         true

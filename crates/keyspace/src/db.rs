@@ -46,10 +46,11 @@ impl Db {
 
     /// The entry of a key for changes, stamped with `version`. An expired key is removed instead.
     pub fn get_mut(&mut self, key: &[u8], now: Millis, version: Version) -> Option<EntryMut<'_>> {
-        if self.remove_expired(key, now) {
+        let hash = self.map.seed().hash(key);
+        if self.bury_expired(hash, key, now) {
             return None;
         }
-        let entry = self.map.get_mut(key)?;
+        let entry = self.map.get_mut_hashed(hash, key)?;
         entry.set_version(version);
         let before_bytes = entry.accounted_bytes(key.len());
         Some(EntryMut {
@@ -70,9 +71,11 @@ impl Db {
         expires: Option<Millis>,
         version: Version,
     ) -> Option<Entry> {
+        let hash = self.map.seed().hash(key);
         let entry = Entry::new(value, expires, version);
+        let expires = entry.expires();
         self.accounted_bytes += entry.accounted_bytes(key.len());
-        let old = self.map.insert(key, entry);
+        let old = self.map.insert_hashed(hash, key, entry);
         if let Some(old) = &old {
             self.accounted_bytes -= old.accounted_bytes(key.len());
             self.note_garbage(old.value());
@@ -91,24 +94,19 @@ impl Db {
 
     /// Removes a key whose value lives on under another (RENAME, MOVE).
     pub fn take(&mut self, key: &[u8], now: Millis, version: Version) -> Option<Entry> {
-        let entry = self.unlink(key)?;
-        if entry.is_expired(now) {
-            self.bury_expired(key, &entry);
+        let hash = self.map.seed().hash(key);
+        if self.bury_expired(hash, key, now) {
             return None;
         }
-        self.removals.note(self.map.seed().hash(key), version);
+        let entry = self.unlink(hash, key)?;
+        self.removals.note(hash, version);
         Some(entry)
     }
 
     /// Removes the key where it is stored but expired at `now`; whether it was. Commands that emit
     /// `expired` events call it before their change.
     pub fn remove_expired(&mut self, key: &[u8], now: Millis) -> bool {
-        if !self.map.get(key).is_some_and(|entry| entry.is_expired(now)) {
-            return false;
-        }
-        let entry = self.unlink(key).expect("the key was just found");
-        self.bury_expired(key, &entry);
-        true
+        self.bury_expired(self.map.seed().hash(key), key, now)
     }
 
     /// Moves a key's value and expiry to another name, replacing what was there. False where the
@@ -188,15 +186,16 @@ impl Db {
     /// created, removed, or has expired in between. It may differ though nothing happened to this
     /// key, where another key of the same hash prefix was removed.
     pub fn key_version(&self, key: &[u8], now: Millis) -> Version {
-        let removed = self.removals.get(self.map.seed().hash(key));
-        match self.map.get(key) {
+        let hash = self.map.seed().hash(key);
+        let removed = self.removals.get(hash);
+        match self.map.get_hashed(hash, key) {
             // The lowest bit tells a live key from a missing one, so that an expiry is seen though
             // nothing was written.
-            Some(entry) if !entry.is_expired(now) => {
+            Some((_, entry)) if !entry.is_expired(now) => {
                 Version(entry.version().max(self.removals.floor()).0 << 1 | 1)
             }
             // As if it were removed already, so that the physical removal shows nothing.
-            Some(entry) => Version(entry.version().max(removed).0 << 1),
+            Some((_, entry)) => Version(entry.version().max(removed).0 << 1),
             None => Version(removed.0 << 1),
         }
     }
@@ -229,9 +228,9 @@ impl Db {
 
     /// Removes the key that expires first.
     pub(crate) fn remove_first_expiry(&mut self) -> Option<Blob> {
-        let (_, key) = self.expiries.first()?.clone();
-        let entry = self.unlink(&key).expect("the index of expiries names stored keys");
-        self.bury_expired(&key, &entry);
+        let (at, key) = self.expiries.first()?.clone();
+        let buried = self.bury_expired(self.map.seed().hash(&key), &key, at);
+        assert!(buried, "the index of expiries names stored keys and when they expire");
         Some(key)
     }
 
@@ -240,18 +239,23 @@ impl Db {
     }
 
     /// Removes an entry from map, index and account.
-    fn unlink(&mut self, key: &[u8]) -> Option<Entry> {
-        let entry = self.map.remove(key)?;
+    fn unlink(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
+        let entry = self.map.remove_hashed(hash, key)?;
         self.accounted_bytes -= entry.accounted_bytes(key.len());
         self.move_expiry(key, entry.expires(), None);
         Some(entry)
     }
 
-    /// An expired key was gone before: its removal is noted with its own version, which is what
-    /// `key_version` answered since it expired.
-    fn bury_expired(&mut self, key: &[u8], entry: &Entry) {
-        self.removals.note(self.map.seed().hash(key), entry.version());
+    /// Removes the key where it is stored but expired; whether it was. It was gone before: the
+    /// removal is noted with the entry's own version, as `key_version` answered since it expired.
+    fn bury_expired(&mut self, hash: u64, key: &[u8], now: Millis) -> bool {
+        if !self.map.get_hashed(hash, key).is_some_and(|(_, entry)| entry.is_expired(now)) {
+            return false;
+        }
+        let entry = self.unlink(hash, key).expect("the key was just found");
+        self.removals.note(hash, entry.version());
         self.note_garbage(entry.value());
+        true
     }
 
     fn move_expiry(&mut self, key: &[u8], old: Option<Millis>, new: Option<Millis>) {
@@ -319,3 +323,6 @@ impl Drop for EntryMut<'_> {
         *self.accounted_bytes += self.entry.accounted_bytes(self.key_bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The hash type: a packed list of pairs while it is small, a table once it is not.
 
-use crate::packed::{Packed, PackedIter};
+use crate::packed::{self, Packed, PackedIter};
 use crate::{Blob, CowMap, Iter, Seed};
 
 /// A hash. It begins packed, in order of insertion as Redis' listpack, becomes a table when it
@@ -13,7 +13,23 @@ pub struct HashValue {
 #[derive(Clone, Debug)]
 enum Repr {
     Packed(Packed),
-    Table { map: CowMap<Blob>, heap_bytes: usize },
+    Table(Table),
+}
+
+/// Pairs in a table, with what they amount to.
+#[derive(Clone, Debug)]
+struct Table {
+    map: CowMap<Blob>,
+    heap_bytes: usize,
+    /// The pairs' length in a snapshot.
+    encoded_bytes: usize,
+}
+
+/// What a snapshot and a digest see of a hash.
+pub(crate) enum Contents<'a> {
+    Packed(&'a [u8]),
+    /// The pairs and their length in a snapshot.
+    Table(&'a CowMap<Blob>, usize),
 }
 
 /// Limits of the packed form: the settings `hash-max-listpack-entries` and `-value`.
@@ -60,7 +76,7 @@ impl HashValue {
     pub fn len(&self) -> usize {
         match &self.repr {
             Repr::Packed(packed) => packed.len(),
-            Repr::Table { map, .. } => map.len(),
+            Repr::Table(table) => table.map.len(),
         }
     }
 
@@ -73,7 +89,7 @@ impl HashValue {
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
         match &self.repr {
             Repr::Packed(packed) => packed.get(field),
-            Repr::Table { map, .. } => map.get(field).map(Blob::as_bytes),
+            Repr::Table(table) => table.map.get(field).map(Blob::as_bytes),
         }
     }
 
@@ -90,14 +106,7 @@ impl HashValue {
         }
         let added = match &mut self.repr {
             Repr::Packed(packed) => packed.insert(field, value),
-            Repr::Table { map, heap_bytes } => {
-                *heap_bytes += pair_bytes(field.len(), value.len());
-                let old = map.insert(field, Blob::new(value));
-                if let Some(old) = &old {
-                    *heap_bytes -= pair_bytes(field.len(), old.len());
-                }
-                old.is_none()
-            }
+            Repr::Table(table) => table.insert(field, value),
         };
         // Redis looks at the number after the insertion, so the table starts at one above it.
         if self.len() > limits.entries_max {
@@ -110,13 +119,7 @@ impl HashValue {
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.repr {
             Repr::Packed(packed) => packed.remove(field),
-            Repr::Table { map, heap_bytes } => match map.remove(field) {
-                Some(old) => {
-                    *heap_bytes -= pair_bytes(field.len(), old.len());
-                    true
-                }
-                None => false,
-            },
+            Repr::Table(table) => table.remove(field),
         }
     }
 
@@ -124,7 +127,7 @@ impl HashValue {
     pub fn nth(&self, rank: usize) -> Option<(&[u8], &[u8])> {
         match &self.repr {
             Repr::Packed(packed) => packed.nth(rank),
-            Repr::Table { map, .. } => map.nth(rank).map(|(field, value)| (&**field, &**value)),
+            Repr::Table(table) => table.map.nth(rank).map(|(field, value)| (&**field, &**value)),
         }
     }
 
@@ -132,7 +135,7 @@ impl HashValue {
     pub fn iter(&self) -> HashIter<'_> {
         HashIter(match &self.repr {
             Repr::Packed(packed) => HashIterRepr::Packed(packed.iter()),
-            Repr::Table { map, .. } => HashIterRepr::Table(map.iter()),
+            Repr::Table(table) => HashIterRepr::Table(table.map.iter()),
         })
     }
 
@@ -144,7 +147,7 @@ impl HashValue {
                 packed.iter().for_each(|(field, value)| visit(field, value));
                 0
             }
-            Repr::Table { map, .. } => map.scan(cursor, count, |field, value| visit(field, value)),
+            Repr::Table(table) => table.map.scan(cursor, count, |field, value| visit(field, value)),
         }
     }
 
@@ -152,7 +155,7 @@ impl HashValue {
     pub fn encoding(&self) -> HashEncoding {
         match &self.repr {
             Repr::Packed(_) => HashEncoding::Listpack,
-            Repr::Table { .. } => HashEncoding::Hashtable,
+            Repr::Table(_) => HashEncoding::Hashtable,
         }
     }
 
@@ -160,19 +163,69 @@ impl HashValue {
         HEAD_BYTES
             + match &self.repr {
                 Repr::Packed(packed) => packed.data().len(),
-                Repr::Table { heap_bytes, .. } => *heap_bytes,
+                Repr::Table(table) => table.heap_bytes,
             }
+    }
+
+    pub(crate) fn contents(&self) -> Contents<'_> {
+        match &self.repr {
+            Repr::Packed(packed) => Contents::Packed(packed.data()),
+            Repr::Table(table) => Contents::Table(&table.map, table.encoded_bytes),
+        }
+    }
+
+    /// A packed hash of these bytes; `None` where they are not pairs, or none.
+    pub(crate) fn from_packed(data: Vec<u8>) -> Option<HashValue> {
+        Some(HashValue { repr: Repr::Packed(Packed::from_data(data)?) })
+    }
+
+    pub(crate) fn from_table(map: CowMap<Blob>) -> HashValue {
+        let mut table = Table { map: CowMap::new(map.seed()), heap_bytes: 0, encoded_bytes: 0 };
+        map.iter().for_each(|(field, value)| table.count(field, value));
+        HashValue { repr: Repr::Table(Table { map, ..table }) }
     }
 
     fn make_table(&mut self, seed: Seed) {
         let Repr::Packed(packed) = &self.repr else { return };
-        let mut map = CowMap::new(seed);
-        let mut heap_bytes = 0;
-        for (field, value) in packed.iter() {
-            heap_bytes += pair_bytes(field.len(), value.len());
-            map.insert(field, Blob::new(value));
+        let mut table = Table { map: CowMap::new(seed), heap_bytes: 0, encoded_bytes: 0 };
+        packed.iter().for_each(|(field, value)| {
+            table.insert(field, value);
+        });
+        self.repr = Repr::Table(table);
+    }
+}
+
+impl Table {
+    /// True where the field is new.
+    fn insert(&mut self, field: &[u8], value: &[u8]) -> bool {
+        self.count(field, value);
+        match self.map.insert(field, Blob::new(value)) {
+            Some(old) => {
+                self.discount(field, &old);
+                false
+            }
+            None => true,
         }
-        self.repr = Repr::Table { map, heap_bytes };
+    }
+
+    fn remove(&mut self, field: &[u8]) -> bool {
+        match self.map.remove(field) {
+            Some(old) => {
+                self.discount(field, &old);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn count(&mut self, field: &[u8], value: &[u8]) {
+        self.heap_bytes += pair_bytes(field.len(), value.len());
+        self.encoded_bytes += packed::encoded_bytes(field.len()) + packed::encoded_bytes(value.len());
+    }
+
+    fn discount(&mut self, field: &[u8], value: &[u8]) {
+        self.heap_bytes -= pair_bytes(field.len(), value.len());
+        self.encoded_bytes -= packed::encoded_bytes(field.len()) + packed::encoded_bytes(value.len());
     }
 }
 
@@ -212,3 +265,6 @@ impl<'a> Iterator for HashIter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::removals::Removals;
-use crate::{Blob, CowMap, DATABASES, Db, DbIndex, Entry, Millis, Seed, Value, Version};
+use crate::{Blob, CowMap, DATABASES, Db, DbIndex, Entry, Millis, Seed, Snapshot, Value, Version};
 
-/// The sixteen databases.
+/// The sixteen databases. One that is replaced whole (a snapshot was installed) is slow to free:
+/// drop it where nobody waits.
 #[derive(Debug)]
 pub struct Keyspace {
     seed: Seed,
@@ -50,6 +50,11 @@ impl Keyspace {
     pub fn capture(&self) -> Snapshot {
         let dbs = self.dbs.iter().map(|db| (db.map.clone(), db.removals.clone())).collect();
         Snapshot { seed: self.seed, dbs }
+    }
+
+    /// A checksum of all that is stored; see [`Snapshot::digest`].
+    pub fn digest(&self) -> u64 {
+        self.capture().digest()
     }
 
     /// Estimate of the memory in use: a function of contents alone, so it is equal on all nodes.
@@ -104,23 +109,4 @@ pub enum Garbage {
     Keys(CowMap<Entry>),
     /// A database's index of expiries.
     Expiries(BTreeSet<(Millis, Blob)>),
-}
-
-/// All databases as they were at [`Keyspace::capture`].
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    seed: Seed,
-    dbs: Vec<(CowMap<Entry>, Removals)>,
-}
-
-impl Snapshot {
-    /// How many keys are stored in all databases.
-    pub fn len(&self) -> usize {
-        self.dbs.iter().map(|(map, _)| map.len()).sum()
-    }
-
-    /// Whether no key is stored.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

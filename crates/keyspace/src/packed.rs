@@ -31,6 +31,18 @@ impl Packed {
         &self.data
     }
 
+    /// These bytes as a list, where they are whole pairs and at least one. That no field is there
+    /// twice is not checked: it would cost more than reading the rest of a snapshot.
+    pub(crate) fn from_data(data: Vec<u8>) -> Option<Packed> {
+        let mut pairs = PackedIter { rest: &data };
+        let count = pairs.by_ref().count();
+        if count == 0 || !pairs.rest.is_empty() {
+            return None;
+        }
+        let pairs = u32::try_from(count).ok()?;
+        Some(Packed { data, pairs })
+    }
+
     pub(crate) fn get(&self, field: &[u8]) -> Option<&[u8]> {
         self.iter().find(|(f, _)| *f == field).map(|(_, value)| value)
     }
@@ -128,6 +140,12 @@ pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     }
     out.push(len as u8);
     out.extend_from_slice(bytes);
+}
+
+/// How many bytes `push` appends for bytes of this length.
+pub(crate) fn encoded_bytes(len: usize) -> usize {
+    let bits = usize::BITS - (len | 1).leading_zeros();
+    bits.div_ceil(7) as usize + len
 }
 
 /// One length and its bytes off the front; `None` where they are not all there, or no length.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::leader::{Leader, Proposal};
-use crate::peers::Peers;
+use crate::node::Inner;
 use crate::pipeline::{Carrier, Pipeline};
 
 /// How often waiting requests are looked at for having waited too long.
@@ -26,10 +26,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What the driver works with.
 pub(crate) struct Driver {
+    pub(crate) node: Arc<Inner>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) raft: Raft,
     pub(crate) leader: Arc<Leader>,
-    pub(crate) peers: Peers,
 }
 
 impl Driver {
@@ -58,6 +58,8 @@ impl Driver {
                 }
                 _ = look.tick() => {
                     self.pipeline.expire(Instant::now());
+                    // Sessions go by a copy of the replicated settings.
+                    self.node.replica.read(|replicated| self.node.front.refresh(&replicated.state.settings));
                     self.watch_room(&mut full);
                     if !self.pipeline.disconnected() {
                         continue;
@@ -95,7 +97,7 @@ impl Driver {
     async fn there(&self, leader: NodeId, link: &CancellationToken) -> Option<Box<dyn Carrier>> {
         let connected = tokio::select! {
             () = link.cancelled() => return None,
-            connected = self.peers.transport().forward(leader) => connected,
+            connected = self.node.peers.transport().forward(leader) => connected,
         };
         let (sender, mut answers) = match connected {
             Ok(stream) => stream,

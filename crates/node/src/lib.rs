@@ -3,14 +3,17 @@
 //! A [`Node`] is one member of a cluster. It needs no socket for clients: sessions run in the process.
 
 pub mod admin;
+mod backend;
 mod barrier;
 mod batch;
+mod client;
 pub mod clock;
 mod cluster;
 mod driver;
 mod formation;
 pub mod group;
 mod leader;
+mod life;
 mod machine;
 mod node;
 mod options;
@@ -22,6 +25,7 @@ mod rules;
 mod service;
 pub mod session;
 
+pub use client::{Client, ClientError};
 pub use node::{Error, Node, Phase};
-pub use options::{Components, Membership, NodeOptions, ReadMode};
+pub use options::{Components, Membership, NodeOptions};
 pub use pipeline::Limits;

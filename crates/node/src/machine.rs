@@ -13,11 +13,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use quorate_commands::{Args, Events, Read, Settings, State, WriteContext};
+use quorate_commands::{Args, Events, Read, Settings, State, StateDecoder, StateEncoder, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::{Protocol, Reply};
@@ -28,6 +28,7 @@ use crate::origins::{Admission, Origins};
 use crate::pipeline::{Pipeline, Place, Sealed};
 use crate::reclaim::Reclaimer;
 use crate::rules;
+use crate::session::Front;
 
 /// Due keys that one entry removes at most; the rest follows with the next entries. They do not exist
 /// logically from the moment they are due.
@@ -60,32 +61,28 @@ impl Replicated {
 /// This node's copy of the replicated state, shared by the apply task and all readers.
 pub(crate) struct Replica {
     replicated: RwLock<Replicated>,
-    /// Settings of this node alone, for `CONFIG GET`; outside the replicated state.
-    node_settings: RwLock<Settings>,
     applied: watch::Sender<u64>,
     clock: AtomicI64,
     writes: AtomicU64,
+    expired: AtomicU64,
+    out_of_memory: AtomicBool,
 }
 
 impl Replica {
     pub(crate) fn new() -> Arc<Replica> {
         Arc::new(Replica {
             replicated: RwLock::new(Replicated::new()),
-            node_settings: RwLock::default(),
             applied: watch::Sender::new(0),
             clock: AtomicI64::new(0),
             writes: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            out_of_memory: AtomicBool::new(false),
         })
     }
 
     /// Looks at the state. Keep it short: apply waits.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Replicated) -> R) -> R {
         look(&self.replicated.read())
-    }
-
-    /// The settings of this node alone.
-    pub(crate) fn node_settings(&self) -> &RwLock<Settings> {
-        &self.node_settings
     }
 
     /// The last applied log index.
@@ -103,6 +100,16 @@ impl Replica {
         self.writes.load(Ordering::Relaxed)
     }
 
+    /// Expired keys removed since the start, for metrics.
+    pub(crate) fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Whether the data has reached the memory limit: no command that adds data is to be proposed.
+    pub(crate) fn out_of_memory(&self) -> bool {
+        self.out_of_memory.load(Ordering::Relaxed)
+    }
+
     /// Waits until this index has been applied.
     pub(crate) async fn wait_applied(&self, index: u64) {
         if self.applied() >= index {
@@ -118,6 +125,7 @@ impl Replica {
 pub(crate) struct Machine {
     replica: Arc<Replica>,
     pipeline: Arc<Pipeline>,
+    front: Arc<Front>,
     reclaimer: Reclaimer,
     /// Replies of other nodes' batches go here, that is nowhere.
     discard: Reply,
@@ -127,8 +135,13 @@ pub(crate) struct Machine {
 type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<Bytes, crate::group::Failure>>, Bytes)>;
 
 impl Machine {
-    pub(crate) fn new(replica: Arc<Replica>, pipeline: Arc<Pipeline>, reclaimer: Reclaimer) -> Machine {
-        Machine { replica, pipeline, reclaimer, discard: Reply::discarding() }
+    pub(crate) fn new(
+        replica: Arc<Replica>,
+        pipeline: Arc<Pipeline>,
+        front: Arc<Front>,
+        reclaimer: Reclaimer,
+    ) -> Machine {
+        Machine { replica, pipeline, front, reclaimer, discard: Reply::discarding() }
     }
 
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
@@ -150,9 +163,8 @@ impl Machine {
                     let result = match admission {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            let node = self.replica.node_settings.read();
                             let entry = BatchEntry { id, stamp, requests, groups };
-                            run_batch(&mut replicated, entry, &node, &mut outbox, &mut self.discard)
+                            run_batch(&mut replicated, entry, &self.front.node_settings, &mut outbox, &mut self.discard)
                         }
                         Admission::Gap => {
                             if own {
@@ -179,7 +191,11 @@ impl Machine {
     /// Housekeeping of every entry: due keys, and large dropped values, which another thread frees.
     fn finish(&self, replicated: &mut Replicated) {
         let now = replicated.state.clock;
-        let _expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
+        let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
+        self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
+        let limit = replicated.state.settings.maxmemory();
+        let full = limit > 0 && replicated.state.keyspace.memory_bytes() >= limit;
+        self.replica.out_of_memory.store(full, Ordering::Relaxed);
         self.reclaimer.free(replicated.state.keyspace.take_garbage());
         self.replica.clock.store(now.0, Ordering::Release);
     }
@@ -320,7 +336,7 @@ impl StateMachine for Machine {
         for id in replicated.highest_ids.values() {
             head.extend_from_slice(&id.0.to_le_bytes());
         }
-        Box::new(Captured { head: Some(Bytes::from(head)), state: replicated.state.capture() })
+        Box::new(Captured { head: Some(Bytes::from(head)), state: replicated.state.capture().encode() })
     }
 
     fn install(
@@ -332,11 +348,11 @@ impl StateMachine for Machine {
         let head = blocks.next().ok_or_else(|| Fault::new("the snapshot is empty"))??;
         let damaged = || Fault::new("the head of the snapshot is damaged");
         let mut replicated = decode_head(&head).ok_or_else(damaged)?;
-        let mut loader = State::loader();
+        let mut decoder = StateDecoder::new();
         for block in blocks {
-            loader.push(&block?).map_err(|error| Fault::new(format!("snapshot: {error}")))?;
+            decoder.push(&block?).map_err(Fault::new)?;
         }
-        replicated.state = loader.finish().map_err(|error| Fault::new(format!("snapshot: {error}")))?;
+        replicated.state = decoder.finish().map_err(Fault::new)?;
         self.replica.clock.store(replicated.state.clock.0, Ordering::Release);
         let own = replicated.origins.last(self.pipeline.origin());
         let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
@@ -367,11 +383,15 @@ fn decode_head(head: &[u8]) -> Option<Replicated> {
 /// A snapshot being written: the machine's own head, then the state's blocks.
 struct Captured {
     head: Option<Bytes>,
-    state: quorate_commands::StateSnapshot,
+    state: StateEncoder,
 }
 
 impl Capture for Captured {
     fn next_block(&mut self) -> Option<Bytes> {
-        self.head.take().or_else(|| self.state.next_block())
+        if let Some(head) = self.head.take() {
+            return Some(head);
+        }
+        let mut block = Vec::new();
+        self.state.next_block(&mut block).then(|| block.into())
     }
 }

@@ -18,32 +18,27 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_keyspace::Millis;
-use quorate_raft::{Components as RaftComponents, NodeId, PeerIdentity, Raft, RaftOptions, Transport, TransportOptions};
-use quorate_storage::{DataDir, DataDirOptions, Executor, LogOptions, RealDisk, WhenFull};
-use tokio::sync::{mpsc, oneshot, watch};
+use quorate_raft::{NodeId, PeerIdentity, Raft, Transport, TransportOptions};
+use quorate_storage::{DataDir, Executor};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Call, ClusterStatus, Done, NodeReport, Refusal, RefusalKind};
 use crate::barrier::{Barriers, Source};
-use crate::batch::Origin;
 use crate::clock::SharedClock;
 use crate::cluster::{Cluster, Local};
-use crate::driver::Driver;
-use crate::formation::{self, Found};
 use crate::leader::Leader;
-use crate::machine::{Machine, Replica};
-use crate::options::{Components, Membership, NodeOptions};
+use crate::life::Life;
+use crate::machine::Replica;
+use crate::options::{Components, NodeOptions};
 use crate::peers::Peers;
 use crate::pipeline::Pipeline;
-use crate::reclaim::Reclaimer;
-use crate::rules;
 use crate::service::{FormRequest, Service};
+use crate::session::Front;
 
-/// How often every other member is pinged, for its clock and its life.
-const PING: Duration = Duration::from_secs(1);
 /// Threads of the runtime that consensus has for itself.
 const RAFT_THREADS: usize = 2;
 
@@ -97,16 +92,23 @@ pub(crate) struct Inner {
     pub(crate) options: NodeOptions,
     pub(crate) clock: Arc<SharedClock>,
     pub(crate) peers: Peers,
+    pub(crate) front: Arc<Front>,
+    pub(crate) replica: Arc<Replica>,
+    /// Forty hexadecimal digits, new with every start, as Redis has them.
+    pub(crate) run_id: String,
     pub(crate) running: OnceLock<Running>,
     pub(crate) form: mpsc::Sender<FormRequest>,
+    /// Mirrors the phase for sessions, which ask at every request.
+    pub(crate) serving: AtomicBool,
     pub(crate) draining: AtomicBool,
     pub(crate) started: Instant,
-    phase: watch::Sender<Phase>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-    clients: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
+    pub(crate) allocated_bytes: OnceLock<Box<dyn Fn() -> Option<u64> + Send + Sync>>,
+    handle: Handle,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
     /// Consensus has a runtime of its own, unless the caller lends his.
-    runtime: Mutex<Option<tokio::runtime::Runtime>>,
+    runtime: Mutex<Option<Runtime>>,
 }
 
 /// What a node has once it knows who it is.
@@ -132,7 +134,7 @@ impl Node {
             Executor::Thread => Some(own_runtime()?),
             Executor::Inline => None,
         };
-        let handle = own.as_ref().map_or_else(tokio::runtime::Handle::current, |own| own.handle().clone());
+        let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
         let (listen, net, secret) = (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
         let connect_from = options.bind_outgoing;
         let bound = handle.spawn(async move {
@@ -150,17 +152,24 @@ impl Node {
         let transport = bound.await.map_err(|error| bind_failed(error.into()))?.map_err(bind_failed)?;
 
         let (form, formed) = mpsc::channel(4);
+        let seeds = &components.seeds;
+        let run_id = format!("{:016x}{:016x}{:08x}", seeds(), seeds(), seeds() as u32);
         let inner = Arc::new(Inner {
             clock: Arc::new(SharedClock::new(components.clock)),
             peers: Peers::new(transport.clone()),
+            front: Arc::new(Front::new(options.settings.clone())),
+            replica: Replica::new(),
+            run_id,
             running: OnceLock::new(),
             form,
+            serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            allocated_bytes: OnceLock::new(),
+            handle: handle.clone(),
             started: Instant::now(),
             phase: watch::Sender::new(Phase::Starting("opening the data directory".into())),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            clients: OnceLock::new(),
             runtime: Mutex::new(own),
             options,
         });
@@ -208,10 +217,10 @@ impl Node {
         self.inner.running.get().map(|running| running.identity.node)
     }
 
-    /// Tells the node how to count its clients, for its report.
-    pub fn count_clients_by(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
-        // The first one stays: a node has one front.
-        let _second = self.inner.clients.set(Box::new(count));
+    /// Tells the node how to learn what the allocator has handed out, for `INFO memory`.
+    pub fn measure_memory_by(&self, ask: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        // The first one stays: a process has one allocator.
+        let _second = self.inner.allocated_bytes.set(Box::new(ask));
     }
 
     /// Whether the node drains for a planned stop.
@@ -267,7 +276,7 @@ impl Node {
             running.pipeline.close();
         }
         self.end().await;
-        inner.phase.send_replace(Phase::Stopped);
+        inner.enter(Phase::Stopped);
     }
 
     /// Stops the node at once, as a crash would, but for the closed files. For tests.
@@ -276,7 +285,7 @@ impl Node {
             running.pipeline.close();
         }
         self.end().await;
-        self.inner.phase.send_replace(Phase::Stopped);
+        self.inner.enter(Phase::Stopped);
     }
 
     async fn end(&self) {
@@ -294,9 +303,6 @@ impl Node {
             && let Err(error) = directory.log.close()
         {
             tracing::warn!(%error, "the log was not closed cleanly");
-        }
-        if let Some(runtime) = inner.runtime.lock().take() {
-            runtime.shutdown_background();
         }
     }
 }
@@ -339,7 +345,7 @@ impl Inner {
             log_bytes: metrics.log_bytes,
             keys,
             memory_bytes,
-            clients: self.clients.get().map_or(0, |count| count()),
+            clients: self.front.clients.len() as u64,
             ready: ready && trouble.is_empty(),
             trouble,
             draining: self.draining.load(Ordering::Acquire),
@@ -347,13 +353,30 @@ impl Inner {
         }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.borrow().clone()
+    /// Moves on in the node's life.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.serving.store(matches!(phase, Phase::Serving), Ordering::Release);
+        self.phase.send_replace(phase);
     }
 
-    fn starting(&self, why: String) {
+    /// Runs something on the node's own runtime.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+
+    /// Says what the start waits for.
+    pub(crate) fn starting(&self, why: String) {
         tracing::info!("{why}");
-        self.phase.send_replace(Phase::Starting(why));
+        self.enter(Phase::Starting(why));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A runtime must not be waited for where it may be its own thread that waits.
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -367,260 +390,7 @@ impl Local for Inner {
     }
 }
 
-/// The task that brings a node to life.
-struct Life {
-    inner: Arc<Inner>,
-    disk: Option<Arc<dyn quorate_storage::Disk>>,
-    executor: Executor,
-    seeds: Arc<dyn Fn() -> u64 + Send + Sync>,
-    formed: mpsc::Receiver<FormRequest>,
-}
-
-impl Life {
-    async fn run(mut self) {
-        let inner = self.inner.clone();
-        let stop = inner.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            started = self.start() => match started {
-                Ok(()) => {
-                    tracing::info!("serving");
-                    inner.phase.send_replace(Phase::Serving);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the node cannot go on");
-                    inner.phase.send_replace(Phase::Failed(error));
-                }
-            }
-        }
-    }
-
-    async fn start(&mut self) -> Result<(), Error> {
-        let system = |what| move |source: std::io::Error| Error::System { what, source: Arc::new(source) };
-        let disk = match &self.disk {
-            Some(disk) => disk.clone(),
-            None => Arc::new(
-                RealDisk::new(&self.inner.options.data_dir).map_err(system("the data directory cannot be made"))?,
-            ),
-        };
-        let directory = self.directory(&disk).await?;
-        let reclaimer = match self.executor {
-            Executor::Thread => Reclaimer::threaded().map_err(system("a thread"))?,
-            Executor::Inline => Reclaimer::inline(),
-        };
-        self.consensus(directory, reclaimer).await
-    }
-
-    /// Opens the data directory, after finding out who this node is if it does not say.
-    async fn directory(&mut self, disk: &Arc<dyn quorate_storage::Disk>) -> Result<DataDir, Error> {
-        let storage = |error| Error::Storage(Arc::new(error));
-        let known = quorate_storage::Identity::load(disk.as_ref()).map_err(storage)?;
-        if let Some(identity) = known.filter(|identity| identity.cluster_id.is_some()) {
-            let directory = self.open(disk, identity.node_id)?;
-            match directory.verdict.rolled_back() {
-                None => return Ok(directory),
-                Some(why) => {
-                    // The log is older than what this node has promised: it must not vote on its strength.
-                    tracing::error!(%why, "the log was rolled back; it is set aside and the node joins anew");
-                    drop(directory);
-                    DataDir::set_aside(disk.as_ref()).map_err(storage)?;
-                }
-            }
-        }
-        let (found, durable) = self.find().await;
-        let mut directory = self.open(disk, found.node_id)?;
-        directory.set_cluster_id(found.cluster_id).map_err(storage)?;
-        self.set_identity(&directory);
-        if let Some(durable) = durable {
-            // A former that does not wait any more asks again.
-            let _gone = durable.send(());
-        }
-        Ok(directory)
-    }
-
-    fn open(&self, disk: &Arc<dyn quorate_storage::Disk>, node_id: NodeId) -> Result<DataDir, Error> {
-        let options = DataDirOptions {
-            node_id,
-            log: LogOptions {
-                segment_bytes: self.inner.options.segment_bytes,
-                when_full: WhenFull::Wait,
-                ..LogOptions::default()
-            },
-            engine: self.inner.options.log_engine,
-            executor: self.executor,
-            ledger: self.disk.is_none(),
-        };
-        let directory = DataDir::open(disk.clone(), options).map_err(|error| Error::Storage(Arc::new(error)))?;
-        self.set_identity(&directory);
-        Ok(directory)
-    }
-
-    fn set_identity(&self, directory: &DataDir) {
-        self.inner.peers.transport().set_identity(PeerIdentity {
-            cluster: directory.identity.cluster_id.unwrap_or(0),
-            node: directory.identity.node_id,
-            incarnation: directory.identity.incarnation,
-        });
-    }
-
-    /// Finds this node's cluster; the sender is to be told when the identity is durable.
-    async fn find(&mut self) -> (Found, Option<oneshot::Sender<()>>) {
-        let inner = self.inner.clone();
-        let new_cluster_id = (u128::from((self.seeds)()) << 64 | u128::from((self.seeds)())).max(1);
-        let mut last = String::new();
-        let found = formation::find(&inner.options, &inner.peers, new_cluster_id, &mut self.formed, |why| {
-            if why != last {
-                last.clone_from(&why);
-                inner.starting(why);
-            }
-        });
-        found.await
-    }
-
-    /// Starts consensus and everything that lives on it.
-    async fn consensus(&mut self, directory: DataDir, reclaimer: Reclaimer) -> Result<(), Error> {
-        let inner = self.inner.clone();
-        let raft_error = |error| Error::Raft(Arc::new(error));
-        inner.starting("recovering the data".into());
-        let identity = inner.peers.transport().identity();
-        let me = identity.node;
-        let origin = Origin { node: me, incarnation: identity.incarnation };
-        let replica = Replica::new();
-        let pipeline = Pipeline::new(origin, inner.options.limits.clone());
-        let machine = Machine::new(replica.clone(), pipeline.clone(), reclaimer);
-        let components = RaftComponents {
-            log: directory.log.clone(),
-            snapshots: directory.snapshots.clone(),
-            machine,
-            transport: inner.peers.transport().clone(),
-            executor: self.executor,
-        };
-        let raft = Raft::start(me, raft_options(&inner.options), components).await.map_err(raft_error)?;
-        let (leader, proposals) = Leader::new(inner.clock.clone());
-        let barriers = Barriers::new(inner.options.limits.hold);
-        let source =
-            Source { raft: raft.clone(), leader: leader.clone(), replica: replica.clone(), peers: inner.peers.clone() };
-        let cluster = Arc::new(Cluster {
-            me,
-            cluster_id: identity.cluster,
-            raft: raft.clone(),
-            replica: replica.clone(),
-            peers: inner.peers.clone(),
-            local: inner.clone(),
-            changing: tokio::sync::Mutex::new(()),
-        });
-        let (seeds, stop, tasks) = (self.seeds.clone(), inner.stop.clone(), &inner.tasks);
-        let driver =
-            Driver { pipeline: pipeline.clone(), raft: raft.clone(), leader: leader.clone(), peers: inner.peers.clone() };
-        tasks.spawn(leader.clone().run(raft.clone(), replica.clone(), move || seeds(), proposals, stop.clone()));
-        tasks.spawn(driver.run(stop.clone()));
-        tasks.spawn(cluster.clone().run(stop.clone()));
-        tasks.spawn(ping_all(inner.clone(), raft.clone()));
-        let (running_barriers, running_source, barrier_stop) = (barriers.clone(), source.clone(), stop.clone());
-        tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });
-        let running = Running {
-            identity,
-            raft: raft.clone(),
-            replica,
-            pipeline,
-            leader,
-            barriers,
-            source,
-            cluster,
-            directory: Mutex::new(Some(directory)),
-        };
-        assert!(inner.running.set(running).is_ok(), "consensus is started once");
-        self.form_or_wait(&raft).await?;
-        watch_raft(&inner, raft);
-        Ok(())
-    }
-
-    /// The node with the lowest number writes the first membership; every node waits until it is a member.
-    async fn form_or_wait(&mut self, raft: &Raft) -> Result<(), Error> {
-        let inner = self.inner.clone();
-        let cluster = inner.peers.transport().identity().cluster;
-        let mut members = raft.members_watch();
-        while raft.members().nodes.is_empty() {
-            if let Membership::Static { number, peers } = &inner.options.membership
-                && formation::forms(*number, peers)
-                && inner.peers.transport().identity().node == rules::first_id(*number)
-                && let Some(first) = formation::first_members(*number, peers, &inner.peers, cluster, &inner.options).await
-            {
-                match raft.initialize(first).await {
-                    Ok(()) | Err(quorate_raft::Error::AlreadyFormed) => {}
-                    Err(error) => return Err(Error::Raft(Arc::new(error))),
-                }
-            }
-            inner.starting("waiting to hear from the cluster".into());
-            tokio::select! {
-                _ = members.changed() => {}
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Ends the node's life when consensus has ended by itself.
-fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
-    let (node, stop) = (inner.clone(), inner.stop.clone());
-    inner.tasks.spawn(async move {
-        let mut metrics = raft.metrics_watch();
-        let failed = async { metrics.wait_for(|metrics| metrics.error.is_some()).await.ok().map(|m| m.error.clone()) };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            error = failed => {
-                let error = error.flatten().unwrap_or_else(|| "it stopped".into());
-                tracing::error!(%error, "consensus has stopped on this node");
-                if let Some(running) = node.running.get() {
-                    running.pipeline.close();
-                }
-                let error = Error::Raft(Arc::new(quorate_raft::Error::Stopped(error)));
-                node.phase.send_replace(Phase::Failed(error));
-            }
-        }
-    });
-}
-
-/// Samples the other members' clocks, and notes who is alive.
-async fn ping_all(inner: Arc<Inner>, raft: Raft) {
-    let me = inner.peers.transport().identity().node;
-    let mut rounds = tokio::time::interval(PING);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = inner.stop.cancelled() => return,
-            _ = rounds.tick() => {}
-        }
-        let members = raft.members();
-        let voters = rules::voters(&members);
-        for node in members.nodes.into_keys().filter(|node| *node != me) {
-            let (inner, votes) = (inner.clone(), voters.contains(&node));
-            tokio::spawn(async move {
-                let sent = Instant::now();
-                if let Ok((wall, _applied)) = inner.peers.ping(node, PING).await
-                    && votes
-                {
-                    inner.clock.sample(node, wall, sent.elapsed());
-                }
-            });
-        }
-    }
-}
-
-fn raft_options(options: &NodeOptions) -> RaftOptions {
-    RaftOptions {
-        heartbeat: options.heartbeat,
-        election_min: options.election,
-        election_max: options.election * 2,
-        snapshot_log_bytes: options.snapshot_log_bytes,
-        keep_log_bytes: options.log_kept_bytes_max,
-        snapshot_bytes_per_second: options.snapshot_send_bytes_per_second,
-        ..RaftOptions::default()
-    }
-}
-
-fn own_runtime() -> Result<tokio::runtime::Runtime, Error> {
+fn own_runtime() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RAFT_THREADS)
         .thread_name("quorate-raft")
@@ -635,9 +405,4 @@ async fn resolve(address: &str) -> std::io::Result<SocketAddr> {
     }
     let not_found = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
     tokio::net::lookup_host(address).await?.next().ok_or_else(not_found)
-}
-
-/// The agreed time that this node last applied; for reads in mode `local`.
-pub(crate) fn applied_time(running: &Running) -> Millis {
-    running.replica.clock()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_commands::Settings;
 use quorate_raft::{Net, TcpNet};
 use quorate_storage::{Disk, Executor, LogEngineKind};
 
@@ -32,18 +33,6 @@ pub enum Membership {
     },
 }
 
-/// How a connection reads unless it asks for another mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadMode {
-    /// Linearizable, by a read barrier that a quorum confirms.
-    #[default]
-    Index,
-    /// Linearizable while clock rates are bounded: the leader answers barriers alone during its lease.
-    Lease,
-    /// What this node has applied, no older than the bound on staleness.
-    Local,
-}
-
 /// A node's settings.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
@@ -59,8 +48,6 @@ pub struct NodeOptions {
     pub announce: Addresses,
     /// What all nodes of the cluster share and nobody else knows.
     pub secret: Option<Vec<u8>>,
-    /// How reads are confirmed.
-    pub read_mode: ReadMode,
     /// How old the state may be that a `local` read shows.
     pub staleness_max: Duration,
     /// Bounds of the origin's queues.
@@ -81,6 +68,10 @@ pub struct NodeOptions {
     pub snapshot_send_bytes_per_second: u64,
     /// How long a planned stop waits for open requests.
     pub drain_max: Duration,
+    /// Node settings in Redis' names, as `CONFIG GET` shows them on this node.
+    pub settings: Settings,
+    /// The configuration file, for `INFO`; empty without one.
+    pub config_file: String,
 }
 
 impl NodeOptions {
@@ -94,7 +85,6 @@ impl NodeOptions {
             peer_bind,
             bind_outgoing: None,
             secret: None,
-            read_mode: ReadMode::Index,
             staleness_max: Duration::from_secs(5),
             limits: Limits::default(),
             heartbeat: Duration::from_millis(50),
@@ -105,6 +95,8 @@ impl NodeOptions {
             log_kept_bytes_max: 4 << 30,
             snapshot_send_bytes_per_second: 0,
             drain_max: Duration::from_secs(10),
+            settings: Settings::default(),
+            config_file: String::new(),
         }
     }
 }

@@ -115,7 +115,12 @@ impl Peers {
 
     /// Whether a node answered a ping lately.
     pub(crate) fn heard_of(&self, node: NodeId) -> bool {
-        self.heard.lock().get(&node).is_some_and(|at| at.elapsed() < HEARD_MAX)
+        self.heard_within(node, HEARD_MAX)
+    }
+
+    /// Whether a node answered a ping no longer ago than this.
+    pub(crate) fn heard_within(&self, node: NodeId, span: Duration) -> bool {
+        self.heard.lock().get(&node).is_some_and(|at| at.elapsed() < span)
     }
 
     /// Asks a node for its wall clock and applied index.

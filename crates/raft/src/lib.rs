@@ -29,6 +29,7 @@ mod metrics;
 mod options;
 mod raft;
 mod runtime;
+mod types;
 pub mod transport;
 mod wire;
 

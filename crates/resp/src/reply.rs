@@ -20,7 +20,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::ProtocolError;
 use crate::number::{format_double, format_integer};
-use crate::request::put_header;
+use crate::request::{put_header, put_number};
 
 /// The version of the protocol that a client speaks; `HELLO` changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -353,10 +353,7 @@ impl Reply {
     #[inline]
     fn number(&mut self, kind: u8, value: i64) {
         if !self.discarding {
-            self.out.reserve(24);
-            self.out.put_u8(kind);
-            self.out.put_slice(&format_integer(value));
-            self.out.put_slice(b"\r\n");
+            put_number(&mut self.out, kind, value < 0, value.unsigned_abs());
         }
     }
 

@@ -130,10 +130,16 @@ impl ValueDecoder {
         }
         self.scanned = 0;
         let header = header(buf.get(..end).unwrap_or_default(), &self.limits)?;
-        let line = buf.split_to(end);
+        // Only a line that is a value costs a share of the buffer; the others are skipped.
+        let line = if matches!(header, Header::Line) {
+            buf.split_to(end).freeze()
+        } else {
+            buf.advance(end);
+            Bytes::new()
+        };
         buf.advance(2);
         match header {
-            Header::Line => scalar(line.freeze()).map(|value| Some(Some(value))),
+            Header::Line => scalar(line).map(|value| Some(Some(value))),
             Header::Null => Ok(Some(Some(Value::Null))),
             Header::Text(text, length) => {
                 self.bulk = Some((text, length));

@@ -2,7 +2,9 @@
 
 pub mod admin;
 mod options;
+mod secret;
 mod serve;
 
 pub use options::{Bound, HostPort, LogEngine, OptionsError, ReadMode, ServeOptions};
+pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret};
 pub use serve::{Hooks, ProcessMemory, ServeError, serve};

@@ -125,6 +125,17 @@ pub enum ReadMode {
     Local,
 }
 
+/// The addresses that a node really listens on, once its ports are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Redis clients.
+    pub resp: Option<SocketAddr>,
+    /// The admin HTTP API.
+    pub admin: Option<SocketAddr>,
+    /// Other nodes.
+    pub peer: SocketAddr,
+}
+
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
@@ -386,9 +397,6 @@ impl ServeOptions {
                 self.election_ms, self.heartbeat_ms
             )));
         }
-        if self.log_kept_bytes_max < self.snapshot_log_bytes {
-            return Err(OptionsError("log-kept-bytes-max is below snapshot-log-bytes".into()));
-        }
         Ok(())
     }
 }
@@ -402,13 +410,5 @@ fn check_reachable(name: &str, address: &str) -> Result<(), OptionsError> {
     Ok(())
 }
 
-/// The addresses that a node really listens on, once its ports are bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
-    /// Redis clients.
-    pub resp: Option<SocketAddr>,
-    /// The admin HTTP API.
-    pub admin: Option<SocketAddr>,
-    /// Other nodes.
-    pub peer: SocketAddr,
-}
+#[cfg(test)]
+mod tests;

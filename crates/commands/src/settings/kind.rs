@@ -10,6 +10,9 @@ use quorate_resp::parse_i64;
 
 use crate::EventClasses;
 
+/// Longest value of a setting that is a text.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
+
 /// The kind of a setting, with its limits.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
@@ -74,6 +77,9 @@ type Reason = Cow<'static, str>;
 impl Kind {
     /// Reads a value; says why it cannot, in Redis' words. `current` is what partial values change.
     pub fn parse(self, text: &[u8], current: Option<&Value>) -> Result<Value, Reason> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(format!("argument must not be longer than {TEXT_BYTES_MAX} bytes").into());
+        }
         match self {
             Kind::Switch if text.eq_ignore_ascii_case(b"yes") => Ok(Value::Switch(true)),
             Kind::Switch if text.eq_ignore_ascii_case(b"no") => Ok(Value::Switch(false)),
@@ -167,7 +173,9 @@ pub(crate) fn parse_memory(text: &[u8]) -> Option<i64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    std::str::from_utf8(digits).ok()?.parse::<i64>().ok()?.checked_mul(factor)
+    // No digits at all are 0, as in Redis.
+    let number = if digits.is_empty() { 0 } else { std::str::from_utf8(digits).ok()?.parse::<i64>().ok()? };
+    number.checked_mul(factor)
 }
 
 fn parse_memory_or_percent(text: &[u8]) -> Result<Value, Reason> {
@@ -178,19 +186,17 @@ fn parse_memory_or_percent(text: &[u8]) -> Result<Value, Reason> {
     number.ok_or_else(|| "argument must be a memory or percent value".into())
 }
 
-/// Kept as text once it is checked; one space between the numbers.
+/// Kept as text once it is checked.
 fn parse_save_points(text: &[u8]) -> Result<Value, Reason> {
     let invalid = "Invalid save parameters";
     let text = std::str::from_utf8(text).map_err(|_| invalid)?;
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let (pairs, rest) = words.as_chunks();
-    for [seconds, changes] in pairs {
-        let (seconds, changes) = (parse_i64(seconds.as_bytes()), parse_i64(changes.as_bytes()));
-        if !seconds.is_some_and(|seconds| seconds >= 1) || !changes.is_some_and(|changes| changes >= 0) {
-            return Err(invalid.into());
-        }
-    }
-    if rest.is_empty() { Ok(Value::Text(words.join(" ").into())) } else { Err(invalid.into()) }
+    let numbers: Vec<Option<i64>> = match text {
+        "" => Vec::new(),
+        text => text.split(' ').map(|word| parse_i64(word.as_bytes())).collect(),
+    };
+    let (pairs, rest) = numbers.as_chunks();
+    let valid = pairs.iter().all(|pair| matches!(pair, [Some(1..), Some(0..)])) && rest.is_empty();
+    if valid { Ok(Value::Text(text.into())) } else { Err(invalid.into()) }
 }
 
 fn parse_output_limits(text: &[u8], current: Option<&Value>) -> Result<Value, Reason> {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-pub use self::kind::{Kind, OutputLimit, OutputLimits, Value};
+pub use self::kind::{Kind, OutputLimit, OutputLimits, TEXT_BYTES_MAX, Value};
 use self::table::SETTINGS;
 use crate::{Error, EventClasses, glob};
 
@@ -171,12 +171,13 @@ impl Settings {
 
     fn set_in_scope(&mut self, scope: Scope, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
         let mut ids = Vec::with_capacity(pairs.len());
-        for (name, _) in pairs {
+        for (i, (name, _)) in pairs.iter().enumerate() {
             let id = SettingId::find(name).ok_or_else(|| unknown(name))?;
             if id.row().scope != scope {
                 return Err(refused(name, "can't set immutable config"));
             }
-            if ids.contains(&id) {
+            // A setting may be named twice if once by its alias: the last one counts, as in Redis.
+            if pairs[..i].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
                 return Err(refused(name, "duplicate parameter"));
             }
             ids.push(id);

@@ -141,6 +141,7 @@ const CLIENT: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },

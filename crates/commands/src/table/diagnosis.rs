@@ -73,6 +73,7 @@ const LATENCY: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "2.8.13",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },
@@ -144,6 +145,7 @@ const MEMORY: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "4.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },
@@ -210,6 +212,7 @@ const SLOWLOG: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.2.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },

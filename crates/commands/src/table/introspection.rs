@@ -19,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the commands",
         summary: "Describes all commands.",
         subcommands: COMMAND,
+        stateless: true,
         route: Route::Read(introspection::info),
         ..ROW
     },
@@ -42,6 +43,7 @@ const COMMAND: &[Command] = &[
         categories: Categories::of(&[Category::Connection]),
         since: "2.8.13",
         summary: "Counts the commands.",
+        stateless: true,
         route: Route::Read(introspection::count),
         ..ROW
     },
@@ -56,6 +58,7 @@ const COMMAND: &[Command] = &[
         complexity: "O(N) in the named commands",
         summary: "Returns the documentation of commands.",
         arguments: &[Argument::new("command-name", String).optional().multiple()],
+        stateless: true,
         route: Route::Read(introspection::docs),
         ..ROW
     },
@@ -68,6 +71,7 @@ const COMMAND: &[Command] = &[
         since: "2.8.13",
         complexity: "O(N) in the arguments",
         summary: "Returns the keys of a full command.",
+        stateless: true,
         route: Route::Read(introspection::getkeys),
         ..ROW
     },
@@ -80,6 +84,7 @@ const COMMAND: &[Command] = &[
         since: "7.0.0",
         complexity: "O(N) in the arguments",
         summary: "Returns the keys of a full command and how they are used.",
+        stateless: true,
         route: Route::Read(introspection::getkeysandflags),
         ..ROW
     },
@@ -91,6 +96,7 @@ const COMMAND: &[Command] = &[
         categories: Categories::of(&[Category::Connection]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },
@@ -105,6 +111,7 @@ const COMMAND: &[Command] = &[
         complexity: "O(N) in the named commands",
         summary: "Describes commands.",
         arguments: &[Argument::new("command-name", String).optional().multiple()],
+        stateless: true,
         route: Route::Read(introspection::info),
         ..ROW
     },
@@ -128,6 +135,7 @@ const COMMAND: &[Command] = &[
         )
         .token("FILTERBY")
         .optional()],
+        stateless: true,
         route: Route::Read(introspection::list),
         ..ROW
     },
@@ -153,6 +161,7 @@ const CONFIG: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(introspection::help),
         ..ROW
     },

@@ -507,6 +507,7 @@ const OBJECT: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.2.0",
         summary: "Describes the subcommands.",
+        stateless: true,
         route: Route::Read(object::object_help),
         ..ROW
     },
