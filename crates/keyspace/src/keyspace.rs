@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{Blob, CowMap, DATABASES, Db, DbIndex, Entry, Millis, Seed, Snapshot, Value, Version};
 
-/// The sixteen databases.
+/// The sixteen databases. One that is replaced whole (a snapshot was installed) is slow to free:
+/// drop it where nobody waits.
 #[derive(Debug)]
 pub struct Keyspace {
     seed: Seed,

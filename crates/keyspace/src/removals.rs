@@ -48,6 +48,9 @@ impl Removals {
     pub(crate) fn raise(&mut self, version: Version) {
         if version > self.floor {
             self.floor = version;
+            if self.above_floor().next().is_none() {
+                self.slots = None;
+            }
         }
     }
 

@@ -131,7 +131,8 @@ impl Entry {
         &self.value
     }
 
-    /// The value for changes.
+    /// The value for changes. To put another in its place use [`crate::EntryMut::replace`], which
+    /// frees what is large elsewhere.
     pub fn value_mut(&mut self) -> &mut Value {
         &mut self.value
     }
