@@ -6,6 +6,7 @@ pub mod admin;
 mod backend;
 mod barrier;
 mod batch;
+mod client;
 pub mod clock;
 mod cluster;
 mod driver;
@@ -24,6 +25,7 @@ mod rules;
 mod service;
 pub mod session;
 
+pub use client::{Client, ClientError};
 pub use node::{Error, Node, Phase};
 pub use options::{Components, Membership, NodeOptions};
 pub use pipeline::Limits;

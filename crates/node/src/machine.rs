@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use quorate_commands::{Args, Events, Read, Settings, State, WriteContext};
+use quorate_commands::{Args, Events, Read, Settings, State, StateDecoder, StateEncoder, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::{Protocol, Reply};
@@ -336,7 +336,7 @@ impl StateMachine for Machine {
         for id in replicated.highest_ids.values() {
             head.extend_from_slice(&id.0.to_le_bytes());
         }
-        Box::new(Captured { head: Some(Bytes::from(head)), state: replicated.state.capture() })
+        Box::new(Captured { head: Some(Bytes::from(head)), state: replicated.state.capture().encode() })
     }
 
     fn install(
@@ -348,11 +348,11 @@ impl StateMachine for Machine {
         let head = blocks.next().ok_or_else(|| Fault::new("the snapshot is empty"))??;
         let damaged = || Fault::new("the head of the snapshot is damaged");
         let mut replicated = decode_head(&head).ok_or_else(damaged)?;
-        let mut loader = State::loader();
+        let mut decoder = StateDecoder::new();
         for block in blocks {
-            loader.push(&block?).map_err(|error| Fault::new(format!("snapshot: {error}")))?;
+            decoder.push(&block?).map_err(Fault::new)?;
         }
-        replicated.state = loader.finish().map_err(|error| Fault::new(format!("snapshot: {error}")))?;
+        replicated.state = decoder.finish().map_err(Fault::new)?;
         self.replica.clock.store(replicated.state.clock.0, Ordering::Release);
         let own = replicated.origins.last(self.pipeline.origin());
         let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
@@ -383,11 +383,15 @@ fn decode_head(head: &[u8]) -> Option<Replicated> {
 /// A snapshot being written: the machine's own head, then the state's blocks.
 struct Captured {
     head: Option<Bytes>,
-    state: quorate_commands::StateSnapshot,
+    state: StateEncoder,
 }
 
 impl Capture for Captured {
     fn next_block(&mut self) -> Option<Bytes> {
-        self.head.take().or_else(|| self.state.next_block())
+        if let Some(head) = self.head.take() {
+            return Some(head);
+        }
+        let mut block = Vec::new();
+        self.state.next_block(&mut block).then(|| block.into())
     }
 }

@@ -101,7 +101,8 @@ impl<B: Backend> Session<B> {
             )));
         };
         let value = value.to_owned();
-        self.client.set_names(|names| *(if lib_name { &mut names.lib_name } else { &mut names.lib_ver }) = value);
+        self.client
+            .set_names(|names| *(if lib_name { &mut names.lib_name } else { &mut names.lib_ver }) = value);
         self.reply.ok();
         Ok(())
     }

@@ -21,8 +21,7 @@ pub(super) const DEFAULT_USER: &str = "default";
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password configured for the default user. \
                                Are you sure your configuration is correct?";
-const HELLO_NOT_AUTHENTICATED: &str =
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
+const HELLO_NOT_AUTHENTICATED: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
      option can be used to authenticate the client and select the RESP protocol version at the same time";
 
 impl<B: Backend> Session<B> {
@@ -51,7 +50,11 @@ impl<B: Backend> Session<B> {
     }
 
     /// Answers a command that follows everything before it.
-    pub(super) async fn answer_in_turn(&mut self, kind: SessionCommand, args: Args<'_>) -> Result<Flow, Error> {
+    pub(super) async fn answer_in_turn(
+        &mut self,
+        kind: SessionCommand,
+        args: Args<'_>,
+    ) -> Result<Flow, Error> {
         use SessionCommand as Kind;
         match kind {
             Kind::Auth => self.auth(args).await.map(|()| Flow::Continue),
@@ -65,9 +68,11 @@ impl<B: Backend> Session<B> {
                 Ok(Flow::Close)
             }
             Kind::ClientKill => self.client_kill(args),
-            Kind::ClientInfo | Kind::ClientList | Kind::ClientPause | Kind::ClientUnblock | Kind::ClientUnpause => {
-                self.answer_client(kind, args).map(|()| Flow::Continue)
-            }
+            Kind::ClientInfo
+            | Kind::ClientList
+            | Kind::ClientPause
+            | Kind::ClientUnblock
+            | Kind::ClientUnpause => self.answer_client(kind, args).map(|()| Flow::Continue),
             _ => self.answer_for_node(kind, args).await,
         }
     }
@@ -139,7 +144,8 @@ impl<B: Backend> Session<B> {
     }
 
     fn fits(&self, user: &[u8], password: &[u8]) -> bool {
-        user == DEFAULT_USER.as_bytes() && (!self.tunables.has_password || self.tunables.is_password(password))
+        user == DEFAULT_USER.as_bytes()
+            && (!self.tunables.has_password || self.tunables.is_password(password))
     }
 
     /// Waits for what was changed on other nodes before. If there is no quorum, what is known has to do.

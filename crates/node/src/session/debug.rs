@@ -6,8 +6,8 @@
 
 use quorate_commands::{Args, Error};
 
-use super::backend::Backend;
 use super::Session;
+use super::backend::Backend;
 use crate::group::Failure;
 
 const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
@@ -36,10 +36,14 @@ impl<B: Backend> Session<B> {
                 args.integer(2)?;
                 self.reply.ok();
             }
-            (b"jmap" | b"change-repl-id" | b"quicklist-packed-threshold" | b"pause-cron", _) => self.reply.ok(),
+            (b"jmap" | b"change-repl-id" | b"quicklist-packed-threshold" | b"pause-cron", _) => {
+                self.reply.ok()
+            }
             (b"help", 2) => self.debug_help(),
             (b"sleep", _) => {
-                return Err(Error::text("ERR DEBUG SLEEP is refused: it would hold up all clients of the node"));
+                return Err(Error::text(
+                    "ERR DEBUG SLEEP is refused: it would hold up all clients of the node",
+                ));
             }
             _ => {
                 let name = String::from_utf8_lossy(&args[1]).into_owned();

@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use quorate_commands::{Args, Error, SessionCommand};
+use quorate_keyspace::DbIndex;
 use quorate_resp::Reply;
 
 use super::backend::Backend;
@@ -78,7 +79,8 @@ impl<B: Backend> Session<B> {
                     name.as_bytes().eq_ignore_ascii_case(asked) || container.eq_ignore_ascii_case(asked)
                 })
         };
-        let found: Vec<_> = stats.used().filter(|stats| stats.calls.load(Relaxed) > 0).filter(named).collect();
+        let found: Vec<_> =
+            stats.used().filter(|stats| stats.calls.load(Relaxed) > 0).filter(named).collect();
         self.reply.map(found.len());
         for stats in found {
             self.reply.bulk(stats.command.full_name().as_bytes());
@@ -87,9 +89,10 @@ impl<B: Backend> Session<B> {
     }
 
     fn memory_stats(&mut self) {
-        let (used, keys) = self
-            .backend
-            .with_state(|state| (state.keyspace.memory_bytes() as u64, state.keyspace.len() as u64));
+        let (used, keys) = self.backend.with_state(|state| {
+            let keys: usize = DbIndex::all().map(|db| state.keyspace.db(db).len()).sum();
+            (state.keyspace.memory_bytes() as u64, keys as u64)
+        });
         let peak = self.backend.front().peak_bytes(used);
         let allocated = self.backend.facts().allocated_bytes;
         let resident = process::resident_bytes();

@@ -37,6 +37,9 @@ pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of replies beyond which they are written before more requests are executed.
 pub const OUTPUT_BYTES_PAUSE: usize = 1024 * 1024;
 
+/// Most reads that follow a write into its group. Their replies are made at apply and wait together.
+pub const GROUP_READS_MAX: usize = 128;
+
 /// How long reads of one connection may hold up apply before they give way.
 const READ_SLICE: Duration = Duration::from_micros(200);
 
@@ -45,6 +48,16 @@ const PIECE_BYTES_MIN: usize = 16 * 1024;
 
 /// Requests with at most so many arguments need no allocation to be looked at.
 type ArgList<'a> = SmallVec<[&'a [u8]; 16]>;
+
+/// What became of a request.
+enum Step {
+    /// It is answered or pending.
+    Taken,
+    /// There was no room to execute what precedes it; it is to be taken again.
+    Again(Request),
+    /// The connection is to be closed.
+    Close,
+}
 
 /// What is left of a group's slot while the group is under way.
 enum Outline {
@@ -55,79 +68,129 @@ enum Outline {
 impl<B: Backend> Session<B> {
     /// Executes requests in order, and adds their replies to the output.
     ///
-    /// Returns before all are executed if much output has gathered: write it, then call again. The future may
-    /// be dropped, but the session must be dropped with it then.
+    /// Returns [`Flow::More`] before all are executed if much output has gathered. The future may be dropped,
+    /// but the session must be dropped with it then.
     pub async fn execute(&mut self, requests: &mut VecDeque<Request>) -> Flow {
         self.refresh();
         self.now = Instant::now();
-        while let Some(request) = requests.pop_front() {
-            if self.step(request).await == Flow::Close {
-                self.client.closing.store(true, Relaxed);
-                requests.clear();
-                return Flow::Close;
+        let flow = self.execute_some(requests).await;
+        if flow == Flow::Close {
+            self.client.closing.store(true, Relaxed);
+            requests.clear();
+        }
+        flow
+    }
+
+    async fn execute_some(&mut self, requests: &mut VecDeque<Request>) -> Flow {
+        if self.reading_at.is_some() {
+            let flow = self.flush().await;
+            if flow != Flow::Continue {
+                return flow;
             }
-            let full = self.pending.len() >= GROUP_REQUESTS_MAX || self.pending_bytes >= GROUP_BYTES_MAX;
-            if full && self.flush().await == Flow::Close {
-                return Flow::Close;
+        }
+        while let Some(request) = requests.pop_front() {
+            match self.step(request).await {
+                Step::Taken => {}
+                Step::Again(request) => {
+                    requests.push_front(request);
+                    return Flow::More;
+                }
+                Step::Close => return Flow::Close,
+            }
+            let full = self.pending.len() >= GROUP_REQUESTS_MAX
+                || self.pending_bytes >= GROUP_BYTES_MAX
+                || self.pending_writes && self.pending_reads >= GROUP_READS_MAX;
+            if full {
+                let flow = self.flush().await;
+                if flow != Flow::Continue {
+                    return flow;
+                }
             }
             if self.output_bytes() >= OUTPUT_BYTES_PAUSE {
-                break;
+                let flow = self.flush().await;
+                return if flow == Flow::Continue { Flow::More } else { flow };
             }
         }
         self.flush().await
     }
 
     /// Takes one request: keeps it as pending, or answers it.
-    async fn step(&mut self, request: Request) -> Flow {
-        let silent = match self.silence {
+    async fn step(&mut self, request: Request) -> Step {
+        let args: ArgList<'_> = request.args().collect();
+        let command = match self.admit(Args::new(&args)) {
+            Ok(command) => command,
+            Err(Some(error)) => {
+                let silent = self.take_silence();
+                self.reject(Args::new(&args), &error, silent);
+                return Step::Taken;
+            }
+            Err(None) => return Step::Close,
+        };
+        drop(args);
+        let stats = self.stats_index(command);
+        self.client.touch(self.now, stats);
+        let writes = command.is_write() || command.flags.has(Flag::MayReplicate);
+        let held = self.backend.front().pause.holds(writes);
+        if held || self.must_wait_for_pending(command) {
+            match self.flush().await {
+                Flow::Continue => {}
+                Flow::More => return Step::Again(request),
+                Flow::Close => return Step::Close,
+            }
+        }
+        if held {
+            self.client.blocked.store(true, Relaxed);
+            self.backend.front().pause.wait(writes).await;
+            self.client.blocked.store(false, Relaxed);
+        }
+        let silent = self.take_silence();
+        let style = self.style(silent);
+        match command.route {
+            Route::Read(_) => {
+                self.pending_reads += 1;
+                self.pending_bytes += request.frame_bytes();
+                self.pending.push(Slot::Read { db: self.db, command, request, style });
+                Step::Taken
+            }
+            Route::Write(_) => {
+                self.pending_writes = true;
+                self.pending_settings |= command.flags.has(Flag::Admin);
+                self.pending_bytes += request.frame_bytes();
+                self.pending.push(Slot::Write { db: self.db, command, request, style });
+                Step::Taken
+            }
+            Route::Session(kind) => match self.session_command(kind, stats, &request, silent).await {
+                Flow::Close => Step::Close,
+                Flow::Continue | Flow::More => Step::Taken,
+            },
+            Route::Container | Route::Unsupported => {
+                let error = Error::Unsupported(command.full_name());
+                let args: ArgList<'_> = request.args().collect();
+                self.reject(Args::new(&args), &error, silent);
+                Step::Taken
+            }
+        }
+    }
+
+    /// Whether a command cannot go together with what is pending.
+    fn must_wait_for_pending(&self, command: &Command) -> bool {
+        match command.route {
+            // Reads before the first write need no place in the log.
+            Route::Write(_) => !self.pending_writes && self.pending_reads > 0,
+            Route::Session(kind) => !self.pending.is_empty() && !answered_in_place(kind),
+            Route::Read(_) | Route::Container | Route::Unsupported => false,
+        }
+    }
+
+    /// Whether the request that is taken is to be answered with silence.
+    fn take_silence(&mut self) -> bool {
+        match self.silence {
             Silence::No => false,
             Silence::Next => {
                 self.silence = Silence::No;
                 true
             }
             Silence::All => true,
-        };
-        let args: ArgList<'_> = request.args().collect();
-        let command = match self.admit(Args::new(&args)) {
-            Ok(command) => command,
-            Err(Some(error)) => {
-                self.reject(Args::new(&args), &error, silent);
-                return Flow::Continue;
-            }
-            Err(None) => return Flow::Close,
-        };
-        drop(args);
-        let stats = self.stats_index(command);
-        self.client.touch(self.now, stats);
-        let writes = command.is_write() || command.flags.has(Flag::MayReplicate);
-        if self.backend.front().pause.holds(writes) && self.sit_out_pause(writes).await == Flow::Close {
-            return Flow::Close;
-        }
-        let style = self.style(silent);
-        match command.route {
-            Route::Read(_) => {
-                self.pending_bytes += request.frame_bytes();
-                self.pending.push(Slot::Read { db: self.db, command, request, style });
-                Flow::Continue
-            }
-            Route::Write(_) => {
-                // Reads before the first write need no place in the log.
-                if !self.pending_writes && self.flush().await == Flow::Close {
-                    return Flow::Close;
-                }
-                self.pending_writes = true;
-                self.pending_settings |= command.flags.has(Flag::Admin);
-                self.pending_bytes += request.frame_bytes();
-                self.pending.push(Slot::Write { db: self.db, command, request, style });
-                Flow::Continue
-            }
-            Route::Session(kind) => self.session_command(kind, stats, &request, silent).await,
-            Route::Container | Route::Unsupported => {
-                let error = Error::Unsupported(command.full_name());
-                let args: ArgList<'_> = request.args().collect();
-                self.reject(Args::new(&args), &error, silent);
-                Flow::Continue
-            }
         }
     }
 
@@ -192,14 +255,10 @@ impl<B: Backend> Session<B> {
         request: &Request,
         silent: bool,
     ) -> Flow {
-        let in_place = answered_in_place(kind);
-        if !in_place && self.flush().await == Flow::Close {
-            return Flow::Close;
-        }
         let args: ArgList<'_> = request.args().collect();
         let start = self.reply.len();
         let started = Instant::now();
-        let result = if in_place {
+        let result = if answered_in_place(kind) {
             self.answer(kind, Args::new(&args)).map(|()| Flow::Continue)
         } else {
             self.answer_in_turn(kind, Args::new(&args)).await
@@ -228,37 +287,42 @@ impl<B: Backend> Session<B> {
         flow
     }
 
-    /// Executes everything that is pending.
+    /// Executes everything that is pending, or as much as there is room for replies.
     async fn flush(&mut self) -> Flow {
         if self.pending.is_empty() {
             return Flow::Continue;
         }
-        self.pending_bytes = 0;
-        if std::mem::take(&mut self.pending_writes) { self.flush_group().await } else { self.flush_reads().await }
+        let flow = if self.pending_writes { self.flush_group().await } else { self.flush_reads().await };
+        if flow == Flow::Continue {
+            self.pending.clear();
+            self.pending_bytes = 0;
+            self.pending_reads = 0;
+            self.pending_writes = false;
+        }
+        flow
     }
 
     async fn flush_reads(&mut self) -> Flow {
-        let agreed = self.pending.iter().any(needs_barrier);
-        let barrier = match agreed {
-            true => self.backend.barrier(self.read_mode).await,
-            false => Ok(Millis(0)),
+        let barrier = match self.reading_at.take() {
+            Some(now) => Ok(now),
+            None if self.pending.iter().any(needs_barrier) => self.backend.barrier(self.read_mode).await,
+            None => Ok(Millis(0)),
         };
         match barrier {
-            Ok(now) => {
-                let mut next = 0;
-                loop {
-                    next = self.read_slice(now, next);
-                    if next == self.pending.len() {
-                        break;
-                    }
-                    tokio::task::yield_now().await;
+            Ok(now) => loop {
+                let done = self.read_slice(now);
+                self.pending.drain(..done);
+                if self.pending.is_empty() {
+                    return Flow::Continue;
                 }
-                self.pending.clear();
-                Flow::Continue
-            }
+                if self.output_bytes() >= OUTPUT_BYTES_PAUSE {
+                    self.reading_at = Some(now);
+                    return Flow::More;
+                }
+                tokio::task::yield_now().await;
+            },
             Err(Failure::Refused(text)) => {
                 let outline = self.outline();
-                self.pending.clear();
                 self.refuse(outline, &text);
                 Flow::Continue
             }
@@ -266,8 +330,9 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Evaluates pending reads from `next` on for a bounded time; gives the first that is left.
-    fn read_slice(&mut self, now: Millis, mut next: usize) -> usize {
+    /// Evaluates pending reads for a bounded time and as long as there is room; gives how many are done.
+    fn read_slice(&mut self, now: Millis) -> usize {
+        let mut next = 0;
         let Session { backend, pending, reply, seed, tunables, client, .. } = self;
         let front = backend.front();
         backend.with_state(|state| {
@@ -284,7 +349,13 @@ impl<B: Backend> Session<B> {
                     Slot::Write { .. } => unreachable!("writes make a group"),
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let read = Read { state, db, now: now.max(state.clock), seed: *seed, node: Some(&front.node_settings) };
+                let read = Read {
+                    state,
+                    db,
+                    now: now.max(state.clock),
+                    seed: *seed,
+                    node: Some(&front.node_settings),
+                };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
                 let took = end - last;
@@ -294,7 +365,7 @@ impl<B: Backend> Session<B> {
                     let entries_max = tunables.slow_entries_max;
                     front.slowlog.note(entries_max, took, request.args(), &client.origin.addr, client.name());
                 }
-                if last - start > READ_SLICE {
+                if last - start > READ_SLICE || reply.len() >= OUTPUT_BYTES_PAUSE {
                     break;
                 }
             }
@@ -383,17 +454,6 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Waits for the end of a `CLIENT PAUSE`, once everything before is answered.
-    async fn sit_out_pause(&mut self, writes: bool) -> Flow {
-        if self.flush().await == Flow::Close {
-            return Flow::Close;
-        }
-        self.client.blocked.store(true, Relaxed);
-        self.backend.front().pause.wait(writes).await;
-        self.client.blocked.store(false, Relaxed);
-        Flow::Continue
-    }
-
     /// Looks at the state as it is, and takes over its settings.
     pub(super) fn take_settings<R>(&mut self, look: impl FnOnce(&State) -> R) -> R {
         let front = self.backend.front();
@@ -456,7 +516,8 @@ fn needs_barrier(slot: &Slot) -> bool {
     match slot {
         Slot::Read { command, .. } => {
             let flags = command.flags;
-            let about_the_program = flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
+            let about_the_program =
+                flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
             !(about_the_program && command.keys.is_empty())
         }
         Slot::Write { .. } | Slot::Ready(_) => false,

@@ -13,9 +13,10 @@
 //! Invariants:
 //! - Replies stand in the order of the requests, one for each unless the client asked for none.
 //! - A request never sees a state older than what an earlier request of its connection saw or wrote.
-//! - Between two calls of [`Session::execute`] nothing of the connection is under way.
-//! - What a session holds is bounded: a group by [`GROUP_REQUESTS_MAX`] and [`GROUP_BYTES_MAX`], replies by
-//!   [`OUTPUT_BYTES_PAUSE`] and one reply more.
+//! - Between two calls of [`Session::execute`] nothing of the connection is under way, but for reads that the
+//!   first call has no room for ([`Flow::More`]).
+//! - What a session holds is bounded: a group by [`GROUP_REQUESTS_MAX`], [`GROUP_READS_MAX`] and
+//!   [`GROUP_BYTES_MAX`], the replies of reads by [`OUTPUT_BYTES_PAUSE`] and one reply more.
 //!
 //! Called by: each connection's task, and the typed client inside the process.
 
@@ -45,17 +46,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use quorate_commands::Command;
-use quorate_keyspace::DbIndex;
+use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Limits, Protocol, Reply};
 
 pub use self::backend::{Admission, Backend, MemberFacts, NodeFacts, ReadMode};
-pub use self::execute::{GROUP_BYTES_MAX, GROUP_REQUESTS_MAX, OUTPUT_BYTES_PAUSE};
+pub use self::execute::{GROUP_BYTES_MAX, GROUP_READS_MAX, GROUP_REQUESTS_MAX, OUTPUT_BYTES_PAUSE};
 pub use self::front::{Front, Tunables};
 pub use self::pause::{Pause, PauseScope};
 pub use self::registry::{Client, ClientOrigin, ClientRegistry, Names, Registration};
 pub use self::slowlog::{SlowEntry, Slowlog};
 pub use self::solo::Solo;
-pub use self::stats::{CommandStats, Rate, Stats, StatsIndex};
+pub use self::stats::{CommandStats, HISTOGRAM_BUCKETS, Rate, Stats, StatsIndex};
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.
@@ -68,8 +69,10 @@ const REPLY_ROOM_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a connection that is to be closed must not be served on"]
 pub enum Flow {
-    /// Write the replies and go on.
+    /// Everything is executed: write the replies and go on.
     Continue,
+    /// Much output has gathered: write the replies, then call [`Session::execute`] again.
+    More,
     /// Write the replies and close the connection; what was not executed is dropped.
     Close,
 }
@@ -88,7 +91,10 @@ pub struct Session<B: Backend> {
     /// Requests that wait to be executed together, and replies between them.
     pending: Vec<Slot>,
     pending_bytes: usize,
+    pending_reads: usize,
     pending_writes: bool,
+    /// The agreed time of pending reads that could not be finished at once, as they gave much output.
+    reading_at: Option<Millis>,
     /// Whether a pending write may change a setting that this session goes by.
     pending_settings: bool,
     reply: Reply,
@@ -131,6 +137,8 @@ impl<B: Backend> Session<B> {
             tunables_version,
             pending: Vec::new(),
             pending_bytes: 0,
+            pending_reads: 0,
+            reading_at: None,
             pending_writes: false,
             pending_settings: false,
             reply: Reply::new(Protocol::Resp2),

@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -289,7 +291,9 @@ mod tests {
         let client = registry.register(origin);
         client.set_names(|names| names.name = "me".to_owned());
         let line = client.line(&Stats::default()).to_string();
-        assert!(line.starts_with("id=1 addr=1.2.3.4:5 laddr=6.7.8.9:10 fd=8 name=me age=0 idle=0 flags=N db=0 "));
+        assert!(
+            line.starts_with("id=1 addr=1.2.3.4:5 laddr=6.7.8.9:10 fd=8 name=me age=0 idle=0 flags=N db=0 ")
+        );
         let fields: Vec<_> = line.split(' ').filter_map(|field| field.split_once('=')).map(|f| f.0).collect();
         let expected = "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem \
                         multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver";

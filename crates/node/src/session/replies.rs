@@ -21,7 +21,9 @@ pub(super) fn split_first(buf: &[u8]) -> Option<(&[u8], &[u8])> {
             b'*' | b'~' | b'>' => open = open.checked_add(usize::try_from(count()?).unwrap_or(0))?,
             b'%' => open = open.checked_add(usize::try_from(count()?).ok()?.checked_mul(2)?)?,
             // Attributes precede a reply and are none.
-            b'|' => open = open.checked_add(usize::try_from(count()?).ok()?.checked_mul(2)?)?.checked_add(1)?,
+            b'|' => {
+                open = open.checked_add(usize::try_from(count()?).ok()?.checked_mul(2)?)?.checked_add(1)?
+            }
             _ => {}
         }
     }
@@ -53,7 +55,11 @@ mod tests {
             "=7\r\ntxt:a\r\n\r\n",
         ] {
             let both = format!("{reply}+NEXT\r\n");
-            assert_eq!(split_first(both.as_bytes()), Some((reply.as_bytes(), b"+NEXT\r\n".as_slice())), "{reply:?}");
+            assert_eq!(
+                split_first(both.as_bytes()),
+                Some((reply.as_bytes(), b"+NEXT\r\n".as_slice())),
+                "{reply:?}"
+            );
             for cut in 0..reply.len() {
                 assert_eq!(split_first(&reply.as_bytes()[..cut]), None, "{reply:?} cut at {cut}");
             }

@@ -20,7 +20,11 @@ const WAIT_POLL: Duration = Duration::from_millis(20);
 
 impl<B: Backend> Session<B> {
     /// Answers a command about the node.
-    pub(super) async fn answer_for_node(&mut self, kind: SessionCommand, args: Args<'_>) -> Result<Flow, Error> {
+    pub(super) async fn answer_for_node(
+        &mut self,
+        kind: SessionCommand,
+        args: Args<'_>,
+    ) -> Result<Flow, Error> {
         use SessionCommand as Kind;
         match kind {
             Kind::Time => self.time().await?,

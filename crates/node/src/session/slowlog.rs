@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn entries_are_cut_as_in_redis() {
         let long = vec![b'x'; 200];
-        let args: Vec<&[u8]> = std::iter::once(long.as_slice()).chain(std::iter::repeat_n(b"a".as_slice(), 39)).collect();
+        let args: Vec<&[u8]> =
+            std::iter::once(long.as_slice()).chain(std::iter::repeat_n(b"a".as_slice(), 39)).collect();
         let log = Slowlog::default();
         for _ in 0..5 {
             log.note(3, Duration::from_millis(20), args.iter().copied(), "a:1", String::new());

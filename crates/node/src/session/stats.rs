@@ -4,7 +4,7 @@
 //! Leaves to others: rendering (`info`, `diagnosis`), and when to sample rates (the listener's tick).
 //!
 //! Invariants: counting takes no lock but for errors; memory is fixed at start, error codes are bounded by
-//! [`ERROR_CODES_MAX`]. The time of a read or session command is the time it ran; that of a write is the time
+//! `ERROR_CODES_MAX`. The time of a read or session command is the time it ran; that of a write is the time
 //! from its hand-over to its reply, which includes replication and sync.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use quorate_commands::Command;
 
 /// Different error codes that are counted; Redis' own limit. More are counted in the total only.
-pub const ERROR_CODES_MAX: usize = 128;
+pub(super) const ERROR_CODES_MAX: usize = 128;
 
 /// Bucket `i` counts calls of less than 2^(i+1) microseconds; the last takes the rest (over half an hour).
 pub const HISTOGRAM_BUCKETS: usize = 32;
@@ -172,12 +172,10 @@ impl Stats {
         let code = reply.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
         let code = String::from_utf8_lossy(code);
         let mut errors = self.errors.lock();
-        match errors.get_mut(code.as_ref()) {
-            Some(count) => *count += 1,
-            None if errors.len() < ERROR_CODES_MAX => {
-                errors.insert(code.into_owned(), 1);
-            }
-            None => {}
+        if let Some(count) = errors.get_mut(code.as_ref()) {
+            *count += 1;
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(code.into_owned(), 1);
         }
     }
 
@@ -219,12 +217,8 @@ impl Stats {
         ] {
             count.store(0, Relaxed);
         }
-        *self.rates.lock() = Rates {
-            last: Instant::now(),
-            totals: [0; 3],
-            samples: [[0.0; 3]; RATE_SAMPLES],
-            next: 0,
-        };
+        *self.rates.lock() =
+            Rates { last: Instant::now(), totals: [0; 3], samples: [[0.0; 3]; RATE_SAMPLES], next: 0 };
     }
 
     /// Forgets the times of calls.
@@ -270,7 +264,7 @@ impl CommandStats {
 }
 
 /// The upper bound in microseconds of the time that `percent` of the calls stayed within; 0 without calls.
-pub fn percentile(histogram: &[u64; HISTOGRAM_BUCKETS], percent: f64) -> u64 {
+pub(super) fn percentile(histogram: &[u64; HISTOGRAM_BUCKETS], percent: f64) -> u64 {
     let total: u64 = histogram.iter().sum();
     let wanted = ((total as f64) * percent / 100.0).ceil().max(1.0) as u64;
     let mut seen = 0;
