@@ -94,20 +94,29 @@ impl AdminClient {
     ) -> Result<Response<Body>, CallError> {
         let mut unreachable = anyhow!("no node's URL is given");
         for url in &self.urls {
-            let request = self.request(method, &format!("{url}{path}"), body).map_err(CallError::Unreachable)?;
+            let request =
+                self.request(method, &format!("{url}{path}"), body).map_err(CallError::Unreachable)?;
             match self.agent.run(request) {
                 Ok(response) => return Ok(response),
                 Err(error) if was_never_sent(&error) => {
                     unreachable = anyhow!(error).context(format!("cannot reach {url}"));
                 }
-                Err(error) => return Err(CallError::NoAnswer(anyhow!(error).context(format!("asking {url}")))),
+                Err(error) => {
+                    return Err(CallError::NoAnswer(anyhow!(error).context(format!("asking {url}"))));
+                }
             }
         }
         Err(CallError::Unreachable(unreachable))
     }
 
-    fn request<B: Serialize>(&self, method: &str, url: &str, body: Option<&B>) -> anyhow::Result<Request<Vec<u8>>> {
-        let mut request = Request::builder().method(method).uri(url).header(header::ACCEPT, "application/json");
+    fn request<B: Serialize>(
+        &self,
+        method: &str,
+        url: &str,
+        body: Option<&B>,
+    ) -> anyhow::Result<Request<Vec<u8>>> {
+        let mut request =
+            Request::builder().method(method).uri(url).header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }

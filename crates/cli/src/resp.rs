@@ -20,7 +20,8 @@ pub(crate) struct Client {
 impl Client {
     /// Connects; `time_max` bounds connecting and every later read and write.
     pub(crate) fn connect(address: SocketAddr, time_max: Duration) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, time_max).with_context(|| format!("connecting to {address}"))?;
+        let stream = TcpStream::connect_timeout(&address, time_max)
+            .with_context(|| format!("connecting to {address}"))?;
         stream.set_read_timeout(Some(time_max))?;
         stream.set_write_timeout(Some(time_max))?;
         stream.set_nodelay(true)?;

@@ -191,7 +191,11 @@ impl From<Trouble> for Failure {
 
 fn status(client: &AdminClient, json: bool) -> Result<(), Trouble> {
     let status: ClusterStatus = client.get("/v1/cluster")?;
-    if json { print_json(&status) } else { output::text(&table::render(&status)) }
+    if json {
+        print_json(&status)
+    } else {
+        output::text(&table::render(&status))
+    }
     if status.quorum && status.leader.is_some() { Ok(()) } else { Err(Trouble::NoQuorum) }
 }
 
@@ -214,7 +218,9 @@ fn change(client: &AdminClient, action: &Action, json: bool) -> Result<(), Troub
         Action::Transfer { to } => {
             call(client, "POST", "/v1/leader/transfer", Some(&Transfer { to: *to }), &[], &none)?
         }
-        Action::Drain { node } => call::<()>(client, "PUT", &format!("/v1/nodes/{node}/drain"), None, &[], &none)?,
+        Action::Drain { node } => {
+            call::<()>(client, "PUT", &format!("/v1/nodes/{node}/drain"), None, &[], &none)?
+        }
         Action::Undrain { node } => {
             call::<()>(client, "DELETE", &format!("/v1/nodes/{node}/drain"), None, &[], &none)?
         }

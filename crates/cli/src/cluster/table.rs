@@ -80,7 +80,9 @@ pub(super) fn progress(status: &ClusterStatus, nodes: &[u64]) -> String {
     let lag = |id: &u64| {
         let node = status.nodes.get(id)?;
         Some(match &node.report {
-            Some(report) => format!("node {id} is {} entries behind", status.committed.saturating_sub(report.applied)),
+            Some(report) => {
+                format!("node {id} is {} entries behind", status.committed.saturating_sub(report.applied))
+            }
             None => format!("node {id} does not answer"),
         })
     };

@@ -41,7 +41,10 @@ fn run(nodes: &[(u32, SocketAddr)]) -> anyhow::Result<Event> {
     let mut read = Vec::new();
     for (node, reader) in &mut readers {
         let reply = reader.call(&["GET", KEY])?;
-        ensure!(reply.as_bytes() == Some(value.as_bytes()), "node {node} does not have what node {first} has written");
+        ensure!(
+            reply.as_bytes() == Some(value.as_bytes()),
+            "node {node} does not have what node {first} has written"
+        );
         read.push(*node);
     }
     if read.is_empty() {

@@ -70,7 +70,10 @@ pub(super) async fn supervise(
 }
 
 /// Waits for the process to die by itself or by [`Order::Kill`]; `None` once it was stopped for good.
-async fn attend(child: &mut Child, orders: &mut mpsc::Receiver<Order>) -> Option<std::io::Result<ExitStatus>> {
+async fn attend(
+    child: &mut Child,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Option<std::io::Result<ExitStatus>> {
     loop {
         let order = tokio::select! {
             status = child.wait() => return Some(status),
@@ -219,7 +222,10 @@ mod tests {
 
     impl Supervised {
         async fn next(&mut self) -> Happened {
-            timeout(Duration::from_secs(20), self.happened.recv()).await.expect("in time").expect("still supervised")
+            timeout(Duration::from_secs(20), self.happened.recv())
+                .await
+                .expect("in time")
+                .expect("still supervised")
         }
         async fn started(&mut self) -> u32 {
             match self.next().await {
@@ -244,7 +250,10 @@ mod tests {
         let first = node.started().await;
         node.orders.send(Order::Kill).await.expect("still supervised");
         let died = node.next().await;
-        assert!(matches!(&died, Happened::Died { reason, .. } if reason == "was killed by signal 9"), "{died:?}");
+        assert!(
+            matches!(&died, Happened::Died { reason, .. } if reason == "was killed by signal 9"),
+            "{died:?}"
+        );
         let second = node.started().await;
         assert_ne!(first, second);
         assert!(!is_running(first) && is_running(second));
@@ -268,7 +277,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_planned_stop_is_sigterm() {
-        let mut node = supervised("trap 'echo planned; exit 0' TERM; echo up; while :; do read -r _ || sleep 0.01; done");
+        let mut node = supervised(
+            "trap 'echo planned; exit 0' TERM; echo up; while :; do read -r _ || sleep 0.01; done",
+        );
         let pid = node.started().await;
         let log = node._dir.path().join("log.txt");
         while !tail(&log).contains(&"up".to_owned()) {
@@ -311,7 +322,10 @@ mod tests {
         let (tell, mut happened) = mpsc::unbounded_channel();
         let task = tokio::spawn(supervise(plan, received, tell));
         let died = happened.recv().await.expect("told");
-        assert!(matches!(&died, Happened::Died { reason, .. } if reason.starts_with("cannot be started")), "{died:?}");
+        assert!(
+            matches!(&died, Happened::Died { reason, .. } if reason.starts_with("cannot be started")),
+            "{died:?}"
+        );
         drop(orders);
         task.await.expect("no panic");
     }

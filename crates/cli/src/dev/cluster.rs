@@ -121,7 +121,9 @@ impl<'a> Nodes<'a> {
                     *count += 1;
                     if *count == START_DEATHS_MAX {
                         let lines = log_tail.iter().map(|line| format!("\n  | {line}")).collect::<String>();
-                        return Err(anyhow!("the cluster did not come up: node {node} {reason}{lines}").into());
+                        return Err(
+                            anyhow!("the cluster did not come up: node {node} {reason}{lines}").into()
+                        );
                     }
                     waiting.push(*node);
                     waiting.sort_unstable();
@@ -145,15 +147,20 @@ impl<'a> Nodes<'a> {
     /// Which of the nodes say that they serve clients.
     async fn ready(&self, numbers: &[u32]) -> Vec<u32> {
         let nodes = self.plan.nodes.iter().filter(|node| numbers.contains(&node.number));
-        let asked: Vec<_> = nodes.map(|node| (node.number, AdminClient::new(&[node.admin_url()], None, ANSWER_TIME_MAX))).collect();
-        let ask = move || asked.into_iter().filter(|(_, client)| client.is_ok("/readyz")).map(|(n, _)| n).collect();
+        let asked: Vec<_> = nodes
+            .map(|node| (node.number, AdminClient::new(&[node.admin_url()], None, ANSWER_TIME_MAX)))
+            .collect();
+        let ask =
+            move || asked.into_iter().filter(|(_, client)| client.is_ok("/readyz")).map(|(n, _)| n).collect();
         spawn_blocking(ask).await.unwrap_or_default()
     }
 
     fn why_not_ready(&self, waiting: &[u32]) -> String {
         let log = |number: &u32| {
             let node = self.plan.nodes.iter().find(|node| node.number == *number);
-            node.map_or_else(String::new, |node| format!("node {number} is not ready, see {}", node.log.display()))
+            node.map_or_else(String::new, |node| {
+                format!("node {number} is not ready, see {}", node.log.display())
+            })
         };
         waiting.iter().map(log).collect::<Vec<_>>().join("; ")
     }
@@ -213,7 +220,8 @@ impl<'a> Nodes<'a> {
 
     async fn look(&self) -> Summary {
         let client = self.client.clone();
-        let status = spawn_blocking(move || client.get::<ClusterStatus>("/v1/cluster").ok()).await.ok().flatten();
+        let status =
+            spawn_blocking(move || client.get::<ClusterStatus>("/v1/cluster").ok()).await.ok().flatten();
         Summary::new(self.plan.nodes.len(), status.as_ref())
     }
 

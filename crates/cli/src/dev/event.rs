@@ -53,20 +53,29 @@ impl fmt::Display for Event {
             Self::NodeDied { node, reason, log_tail } => {
                 write!(f, "node {node}: {reason}; starting it again in a second")?;
                 // A kill by hand or by --kill-leader-every is no riddle; anything else is.
-                let lines = log_tail.iter().filter(|_| !reason.contains("signal 9"));
-                lines.map(|line| write!(f, "\n  | {line}")).collect()
+                let mut lines = log_tail.iter().filter(|_| !reason.contains("signal 9"));
+                lines.try_for_each(|line| write!(f, "\n  | {line}"))
             }
             Self::Checked { wrote, read, elapsed_ms } if read.is_empty() => {
                 write!(f, "Checked: written and read on node {wrote} in {elapsed_ms} ms")
             }
             Self::Checked { wrote, read, elapsed_ms } => {
                 let read: Vec<String> = read.iter().map(u32::to_string).collect();
-                write!(f, "Checked: written on node {wrote}, read on {} in {elapsed_ms} ms", read.join(" and "))
+                write!(
+                    f,
+                    "Checked: written on node {wrote}, read on {} in {elapsed_ms} ms",
+                    read.join(" and ")
+                )
             }
             Self::CheckSkipped { reason } => write!(f, "Not checked by a write and a read: {reason}"),
             Self::Up { elapsed_ms, hints } => {
-                write!(f, "The cluster is up after {}.{} s. Try:", elapsed_ms / 1000, elapsed_ms % 1000 / 100)?;
-                hints.iter().map(|hint| write!(f, "\n  {hint}")).collect()
+                write!(
+                    f,
+                    "The cluster is up after {}.{} s. Try:",
+                    elapsed_ms / 1000,
+                    elapsed_ms % 1000 / 100
+                )?;
+                hints.iter().try_for_each(|hint| write!(f, "\n  {hint}"))
             }
             Self::LeaderKilled { node } => write!(f, "node {node}: was the leader, killed on purpose"),
             Self::Stopping => f.write_str("Stopping; once more Ctrl-C kills"),
@@ -113,7 +122,9 @@ impl Summary {
 
     /// Whether something else than counters differs.
     fn is_news(&self, before: Option<&Self>) -> bool {
-        before.is_none_or(|b| (b.ready, b.leader, b.quorum, b.term) != (self.ready, self.leader, self.quorum, self.term))
+        before.is_none_or(|b| {
+            (b.ready, b.leader, b.quorum, b.term) != (self.ready, self.leader, self.quorum, self.term)
+        })
     }
 }
 
@@ -127,7 +138,11 @@ impl fmt::Display for Summary {
         if !self.quorum {
             f.write_str(", NO QUORUM")?;
         }
-        write!(f, ", term {}, committed {}, {} keys, {} clients", self.term, self.committed, self.keys, self.clients)
+        write!(
+            f,
+            ", term {}, committed {}, {} keys, {} clients",
+            self.term, self.committed, self.keys, self.clients
+        )
     }
 }
 
@@ -194,9 +209,15 @@ mod tests {
     fn events_are_objects_and_sentences() {
         let checked = Event::Checked { wrote: 1, read: vec![2, 3], elapsed_ms: 4 };
         let json = serde_json::to_value(&checked).expect("JSON");
-        assert_eq!(json, serde_json::json!({"event": "checked", "wrote": 1, "read": [2, 3], "elapsed_ms": 4}));
+        assert_eq!(
+            json,
+            serde_json::json!({"event": "checked", "wrote": 1, "read": [2, 3], "elapsed_ms": 4})
+        );
         assert_eq!(checked.to_string(), "Checked: written on node 1, read on 2 and 3 in 4 ms");
-        assert_eq!(serde_json::to_value(Event::Stopping).expect("JSON"), serde_json::json!({"event": "stopping"}));
+        assert_eq!(
+            serde_json::to_value(Event::Stopping).expect("JSON"),
+            serde_json::json!({"event": "stopping"})
+        );
         let died = |reason: &str| {
             Event::NodeDied { node: 2, reason: reason.into(), log_tail: vec!["disk full".into()] }.to_string()
         };
@@ -207,7 +228,10 @@ mod tests {
     #[test]
     fn counters_alone_are_no_news() {
         let before = Summary::new(3, None);
-        assert_eq!(before.to_string(), "0/3 ready, no leader, NO QUORUM, term 0, committed 0, 0 keys, 0 clients");
+        assert_eq!(
+            before.to_string(),
+            "0/3 ready, no leader, NO QUORUM, term 0, committed 0, 0 keys, 0 clients"
+        );
         assert!(before.is_news(None));
         assert!(!Summary { committed: 9, keys: 9, ..before.clone() }.is_news(Some(&before)));
         assert!(Summary { leader: Some(2), ..before.clone() }.is_news(Some(&before)));

@@ -80,10 +80,17 @@ impl Plan {
         }
         let Record { nodes, base_port } = wanted;
         if base_port == 0 || base_port.checked_add(PEER_ABOVE).and_then(|p| p.checked_add(nodes)).is_none() {
-            return Err(usage(format!("--base-port {base_port}: there are no {nodes} ports {PEER_ABOVE} above it")));
+            return Err(usage(format!(
+                "--base-port {base_port}: there are no {nodes} ports {PEER_ABOVE} above it"
+            )));
         }
-        let mut plan =
-            Self { dir: dir.to_owned(), base_port, nodes: Vec::new(), program, serve_flags: serve_flags.to_vec() };
+        let mut plan = Self {
+            dir: dir.to_owned(),
+            base_port,
+            nodes: Vec::new(),
+            program,
+            serve_flags: serve_flags.to_vec(),
+        };
         let at = |i: u16, above: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + above + i));
         let peers: Vec<String> = (0..nodes).map(|i| format!("{}={}", i + 1, at(i, PEER_ABOVE))).collect();
         plan.nodes = (0..nodes)
@@ -129,7 +136,8 @@ impl Plan {
     /// Tells at once, and by name, if something listens on one of the ports.
     pub(super) fn check_ports(&self) -> Result<(), Failure> {
         for node in &self.nodes {
-            let ports = [("Redis clients", node.resp), ("the admin API", node.admin), ("other nodes", node.peer)];
+            let ports =
+                [("Redis clients", node.resp), ("the admin API", node.admin), ("other nodes", node.peer)];
             for (purpose, address) in ports {
                 if let Err(error) = TcpListener::bind(address) {
                     let why = match error.kind() {
@@ -187,7 +195,9 @@ fn record_path(dir: &Path) -> PathBuf {
 fn read_record(dir: &Path) -> anyhow::Result<Option<Record>> {
     let path = record_path(dir);
     match fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display())),
+        Ok(text) => {
+            serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(anyhow!(error).context(format!("cannot read {}", path.display()))),
     }
@@ -213,12 +223,16 @@ mod tests {
     fn ports_follow_from_the_base() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let plan = plan(dir.path(), None, None).expect("a plan");
-        let ports: Vec<_> = plan.nodes.iter().map(|n| (n.resp.port(), n.admin.port(), n.peer.port())).collect();
+        let ports: Vec<_> =
+            plan.nodes.iter().map(|n| (n.resp.port(), n.admin.port(), n.peer.port())).collect();
         assert_eq!(ports, [(7001, 8001, 10001), (7002, 8002, 10002), (7003, 8003, 10003)]);
         let command: Vec<_> = plan.nodes[1].command.iter().map(|arg| arg.to_string_lossy()).collect();
         let command = command.join(" ");
         assert!(command.starts_with("quorate serve --stop-with-stdin --node 2 --data-dir "), "{command}");
-        assert!(command.contains("--peers 1=127.0.0.1:10001,2=127.0.0.1:10002,3=127.0.0.1:10003"), "{command}");
+        assert!(
+            command.contains("--peers 1=127.0.0.1:10001,2=127.0.0.1:10002,3=127.0.0.1:10003"),
+            "{command}"
+        );
         assert!(command.ends_with("--log-engine sled"), "{command}");
     }
 

@@ -11,7 +11,10 @@ pub(super) fn page() -> String {
     for setting in SETTINGS {
         if setting.group != group {
             group = setting.group;
-            let _ = write!(page, "\n## {group}\n\n| setting | value | default | what it does |\n|---|---|---|---|\n");
+            let _ = write!(
+                page,
+                "\n## {group}\n\n| setting | value | default | what it does |\n|---|---|---|---|\n"
+            );
         }
         let default = setting.default().map_or_else(String::new, |d| format!("`{d}`"));
         let placeholder = setting.placeholder.replace('|', "\\|");

@@ -34,14 +34,20 @@ impl clap::Args for ServeArgs {
         let stop_with_stdin =
             Arg::new("stop-with-stdin").long("stop-with-stdin").action(ArgAction::SetTrue).hide(true);
         let settings = SETTINGS.iter().map(|setting| {
-            let default = setting.default().map_or_else(String::new, |d| format!(" [default: {d:?}]").replace('"', ""));
+            let default =
+                setting.default().map_or_else(String::new, |d| format!(" [default: {d:?}]").replace('"', ""));
             let help = format!("{}{default} [env: {}]", setting.doc, setting.env());
             let flag = Arg::new(setting.name).long(setting.name).value_name(setting.placeholder).help(help);
             let flag = flag.help_heading(setting.group).allow_hyphen_values(true);
             // A switch may stand alone for yes.
-            if setting.placeholder == "yes|no" { flag.num_args(0..=1).default_missing_value("yes") } else { flag }
+            if setting.placeholder == "yes|no" {
+                flag.num_args(0..=1).default_missing_value("yes")
+            } else {
+                flag
+            }
         });
-        command.arg(config).arg(print).arg(stop_with_stdin).args(settings)
+        // The last of several wins, so that a script can add to a line that it was given.
+        command.args_override_self(true).arg(config).arg(print).arg(stop_with_stdin).args(settings)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -61,7 +61,8 @@ impl Kind for Host {
             return Ok(None);
         }
         if text.parse::<IpAddr>().is_err() {
-            HostPort::parse(&format!("{text}:0")).map_err(|_| format!("{text:?} is no host name or address"))?;
+            HostPort::parse(&format!("{text}:0"))
+                .map_err(|_| format!("{text:?} is no host name or address"))?;
         }
         Ok(Some(text.to_owned()))
     }
@@ -145,7 +146,8 @@ impl Kind for Peers {
     fn parse(text: &str) -> Result<BTreeMap<u32, String>, String> {
         let mut peers = BTreeMap::new();
         for part in parts(text) {
-            let (number, address) = part.split_once('=').ok_or_else(|| format!("{part:?} is not N=HOST:PORT"))?;
+            let (number, address) =
+                part.split_once('=').ok_or_else(|| format!("{part:?} is not N=HOST:PORT"))?;
             let number = node_number(number)?;
             let address = address.trim();
             HostPort::parse(address).map_err(|e| e.to_string())?;
@@ -156,7 +158,8 @@ impl Kind for Peers {
         Ok(peers)
     }
     fn show(value: &BTreeMap<u32, String>) -> Option<String> {
-        let parts: Vec<String> = value.iter().map(|(number, address)| format!("{number}={address}")).collect();
+        let parts: Vec<String> =
+            value.iter().map(|(number, address)| format!("{number}={address}")).collect();
         Some(parts.join(",")).filter(|text| !text.is_empty())
     }
 }
@@ -274,9 +277,9 @@ impl Kind for Filter {
     type Value = String;
     const PLACEHOLDER: &'static str = "LEVEL";
     fn parse(text: &str) -> Result<String, String> {
-        tracing_subscriber::EnvFilter::builder()
-            .parse(text)
-            .map_err(|_| format!("{text:?} is no log level: error, warn, info or debug, or target=level,..."))?;
+        tracing_subscriber::EnvFilter::builder().parse(text).map_err(|_| {
+            format!("{text:?} is no log level: error, warn, info or debug, or target=level,...")
+        })?;
         Ok(text.to_owned())
     }
     fn show(value: &String) -> Option<String> {
@@ -326,13 +329,27 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_units() {
-        let times = [("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("1h", 3_600_000), ("90s", 90_000), ("0ms", 0)];
+        let times = [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("90s", 90_000),
+            ("0ms", 0),
+        ];
         for (text, millis) in times {
             assert_eq!(Millis::parse(text), Ok(millis), "{text}");
             let shown = Millis::show(&millis).expect("shown");
             assert_eq!(Millis::parse(&shown), Ok(millis), "{shown}");
         }
-        let sizes = [("65536", 65536), ("64kb", 65536), ("1MB", 1 << 20), ("2gb", 2 << 30), ("1b", 1), ("3 mb", 3 << 20)];
+        let sizes = [
+            ("65536", 65536),
+            ("64kb", 65536),
+            ("1MB", 1 << 20),
+            ("2gb", 2 << 30),
+            ("1b", 1),
+            ("3 mb", 3 << 20),
+        ];
         for (text, bytes) in sizes {
             assert_eq!(Size::parse(text), Ok(bytes), "{text}");
             let shown = Size::show(&bytes).expect("shown");

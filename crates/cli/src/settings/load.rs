@@ -60,7 +60,8 @@ impl Loaded {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{at}: {e}"))?;
         let table: toml::Table = text.parse().map_err(|e| format!("{at}: {e}"))?;
         for (name, value) in table {
-            let setting = SETTINGS.iter().find(|s| s.name == name).ok_or_else(|| unknown(&at.to_string(), &name))?;
+            let setting =
+                SETTINGS.iter().find(|s| s.name == name).ok_or_else(|| unknown(&at.to_string(), &name))?;
             let text = toml_text(&value)
                 .ok_or_else(|| format!("{at}: {name}: a {} cannot be its value", value.type_str()))?;
             self.lay(setting, &text, &format!("{at}: {name}"))?;
@@ -100,7 +101,9 @@ fn toml_text(value: &toml::Value) -> Option<String> {
 fn unknown(at: &str, name: &str) -> String {
     let nearest = SETTINGS.iter().map(|s| (distance(s.name, name), s.name)).min();
     match nearest {
-        Some((distance, near)) if distance <= 3 => format!("{at}: no setting is called {name:?}; is {near} meant?"),
+        Some((distance, near)) if distance <= 3 => {
+            format!("{at}: no setting is called {name:?}; is {near} meant?")
+        }
         _ => format!("{at}: no setting is called {name:?}; quorate serve --help lists them"),
     }
 }
@@ -200,14 +203,23 @@ mod tests {
     fn the_file_takes_toml_s_own_types() {
         let file = "node = 2\nthreads = 4\nmetrics-open = true\njoin = [\"a:1\", \"b:2\"]\nelection = \"1s\"\n[peers]\n1 = \"a:1\"\n2 = \"b:1\"\n";
         let options = check(Some(file), &[], &[]).expect("loads").settings.options;
-        assert_eq!((options.node, options.threads, options.metrics_open, options.election_ms), (Some(2), 4, true, 1000));
+        assert_eq!(
+            (options.node, options.threads, options.metrics_open, options.election_ms),
+            (Some(2), 4, true, 1000)
+        );
         assert_eq!(options.join, ["a:1", "b:2"]);
         assert_eq!(options.peers, [(1, "a:1".to_owned()), (2, "b:1".to_owned())].into());
     }
 
     #[test]
     fn an_error_names_the_place_and_the_setting() {
-        let cases: [(Option<&str>, &[(&str, &str)], &[&str], &str); 8] = [
+        type Case = (
+            Option<&'static str>,
+            &'static [(&'static str, &'static str)],
+            &'static [&'static str],
+            &'static str,
+        );
+        let cases: [Case; 8] = [
             (Some("resp-bnd = \"a:1\""), &[], &[], "is resp-bind meant?"),
             (Some("nonsense-of-mine = 1"), &[], &[], "--help lists them"),
             (Some("resp-bind = \"a\""), &[], &[], "quorate.toml: resp-bind: \"a\" is no address"),
@@ -225,7 +237,12 @@ mod tests {
 
     #[test]
     fn an_empty_variable_unsets_what_may_be_unset() {
-        let env = [("QUORATE_JOIN", ""), ("QUORATE_NODE", ""), ("QUORATE_ANNOUNCE_HOST", ""), ("QUORATE_CONFIG", "")];
+        let env = [
+            ("QUORATE_JOIN", ""),
+            ("QUORATE_NODE", ""),
+            ("QUORATE_ANNOUNCE_HOST", ""),
+            ("QUORATE_CONFIG", ""),
+        ];
         let options = check(Some("node = 2\njoin = \"a:1\""), &env, &[]).expect("loads").settings.options;
         assert_eq!((options.node, options.join.len(), options.announce_host), (None, 0, None));
     }
@@ -240,8 +257,10 @@ mod tests {
 
     #[test]
     fn what_is_printed_gives_the_same_settings() {
-        let flags = ["--node", "1", "--peers", "1=a:1,2=b:1,3=c:1", "--hold-max", "90s", "--log-level", "debug"];
-        let loaded = check(None, &[("QUORATE_THREADS", "3"), ("QUORATE_THREDS", "3")], &flags).expect("loads");
+        let flags =
+            ["--node", "1", "--peers", "1=a:1,2=b:1,3=c:1", "--hold-max", "90s", "--log-level", "debug"];
+        let loaded =
+            check(None, &[("QUORATE_THREADS", "3"), ("QUORATE_THREDS", "3")], &flags).expect("loads");
         assert_eq!(loaded.unknown_env, ["QUORATE_THREDS"]);
         let printed = loaded.to_toml();
         assert!(printed.contains("hold-max = \"90s\" # --hold-max\n"), "{printed}");
