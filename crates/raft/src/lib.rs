@@ -29,8 +29,8 @@ mod metrics;
 mod options;
 mod raft;
 mod runtime;
-mod types;
 pub mod transport;
+mod types;
 mod wire;
 
 pub use quorate_storage::{Entry, Executor, LeaderId, Log, LogId, NodeId, SnapshotStore, Vote};
