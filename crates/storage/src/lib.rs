@@ -11,6 +11,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod codec;
+mod crc;
 mod data_dir;
 pub mod disk;
 mod error;

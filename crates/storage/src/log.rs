@@ -31,6 +31,7 @@ use crate::{
 mod engine;
 mod front;
 mod metrics;
+mod segments;
 mod view;
 
 pub(crate) use self::engine::{LogEngine, LogReader, Record};

@@ -4,7 +4,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Executor, LogEngineKind, LogOptions, view::View};
+use super::{Executor, LogEngineKind, LogOptions, segments::Segments, view::View};
 use crate::{
     disk::Disk,
     error::Error,
@@ -58,13 +58,16 @@ pub(crate) struct Recovery {
 
 /// Opens the engine of `kind`.
 pub(crate) fn open(
-    _disk: &Arc<dyn Disk>,
-    _options: &LogOptions,
+    disk: &Arc<dyn Disk>,
+    options: &LogOptions,
     kind: LogEngineKind,
-    _executor: Executor,
+    executor: Executor,
 ) -> Result<(Box<dyn LogEngine>, Recovery), Error> {
     match kind {
-        LogEngineKind::Segments => Err(Error::Unsupported("segments are not written yet")),
+        LogEngineKind::Segments => {
+            let (engine, recovery) = Segments::open(disk, options, executor)?;
+            Ok((Box::new(engine), recovery))
+        }
         LogEngineKind::Sled => Err(Error::Unsupported("the sled engine is not written yet")),
     }
 }

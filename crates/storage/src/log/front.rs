@@ -177,36 +177,40 @@ impl Handle {
         }
     }
 
-    pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Entry>, Error> {
-        let state = self.shared.state.lock();
-        if let Some(reason) = &state.poisoned {
-            return Err(Error::Poisoned { reason: reason.clone() });
-        }
-        let held = state.view.indexes();
-        let range = range.start.max(held.start)..range.end.min(held.end);
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tail_start = state.tail_start();
-        if range.start < tail_start {
-            drop(state);
-            let range = range.start..range.end.min(tail_start);
-            let entries = self.shared.reader.read(range, bytes_max)?;
-            self.shared.metrics.disk_reads.fetch_add(entries.len() as u64, Relaxed);
-            return Ok(entries);
-        }
-        let skip = usize::try_from(range.start - tail_start).unwrap_or(usize::MAX);
-        let count = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let mut entries = Vec::new();
+    pub(super) fn read(&self, mut range: Range<u64>, bytes_max: usize) -> Result<Vec<Entry>, Error> {
+        let mut entries: Vec<Entry> = Vec::new();
         let mut bytes = 0;
-        for entry in state.tail.iter().skip(skip).take(count) {
-            bytes += entry.bytes();
-            if !entries.is_empty() && bytes > bytes_max {
-                break;
+        loop {
+            let state = self.shared.state.lock();
+            if let Some(reason) = &state.poisoned {
+                return Err(Error::Poisoned { reason: reason.clone() });
             }
-            entries.push(entry.clone());
+            let held = state.view.indexes();
+            range = range.start.max(held.start)..range.end.min(held.end);
+            let tail_start = state.tail_start();
+            let follows = entries.last().is_none_or(|last| last.id.index.saturating_add(1) == range.start);
+            if range.is_empty() || !follows || (!entries.is_empty() && bytes >= bytes_max) {
+                return Ok(entries);
+            }
+            if range.start >= tail_start {
+                state.read_tail(&range, bytes_max, bytes, &mut entries);
+                return Ok(entries);
+            }
+            drop(state);
+            let stop = range.end.min(tail_start);
+            let read = self.shared.reader.read(range.start..stop, bytes_max - bytes.min(bytes_max))?;
+            self.shared.metrics.disk_reads.fetch_add(read.len() as u64, Relaxed);
+            let read_bytes: usize = read.iter().map(Entry::bytes).sum();
+            bytes += read_bytes;
+            if read.is_empty() || (!entries.is_empty() && bytes > bytes_max) {
+                return Ok(entries);
+            }
+            range.start = read.last().map_or(stop, |last| last.id.index.saturating_add(1));
+            entries.extend(read);
+            if range.start < stop {
+                return Ok(entries);
+            }
         }
-        Ok(entries)
     }
 
     pub(super) fn state(&self) -> LogState {
@@ -291,6 +295,19 @@ impl State {
     /// Index of the first entry in memory, or that of the next entry to come.
     fn tail_start(&self) -> u64 {
         self.tail.front().map_or_else(|| self.view.indexes().end, |entry| entry.id.index)
+    }
+
+    /// Adds entries of the tail, which covers `range`, until `bytes_max` are reached.
+    fn read_tail(&self, range: &Range<u64>, bytes_max: usize, mut bytes: usize, entries: &mut Vec<Entry>) {
+        let skip = usize::try_from(range.start.saturating_sub(self.tail_start())).unwrap_or(usize::MAX);
+        let count = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        for entry in self.tail.iter().skip(skip).take(count) {
+            bytes += entry.bytes();
+            if !entries.is_empty() && bytes > bytes_max {
+                break;
+            }
+            entries.push(entry.clone());
+        }
     }
 
     fn truncate(&mut self, next: u64) {
@@ -465,12 +482,7 @@ impl Shared {
                 self.no_room(state, group, error)
             }
             Err(error) => {
-                tracing::error!(%error, "the log cannot be written, it is poisoned until a restart");
-                state.poisoned = Some(error.to_string());
-                let error = Arc::new(error);
-                let queued = state.queue.drain(..);
-                let group = group.into_iter().chain(queued).collect();
-                self.finish(state, group, Err(error));
+                self.poison(state, group, error);
                 true
             }
         }
@@ -490,18 +502,25 @@ impl Shared {
             }
             return false;
         }
-        let error = Arc::new(error);
-        let failed = state.take_failed_appends(&mut group);
-        if failed.is_empty() {
-            // Even the reserve for votes and purges is used up.
-            self.finish(state, group, Err(error));
+        if !group.iter().any(|operation| operation.is_append) {
+            // Even the reserve for votes and purges is used up. The view may have moved already: start again from disk.
+            self.poison(state, group, error);
             return true;
         }
-        self.finish_failed(state, failed, &error);
+        let failed = state.take_failed_appends(&mut group);
+        self.finish_failed(state, failed, &Arc::new(error));
         for operation in group.into_iter().rev() {
             state.queue.push_front(operation);
         }
         true
+    }
+
+    fn poison(&self, state: &mut MutexGuard<'_, State>, group: Vec<Operation>, error: Error) {
+        tracing::error!(%error, "the log cannot be written, it is poisoned until a restart");
+        state.poisoned = Some(error.to_string());
+        let queued = state.queue.drain(..);
+        let group = group.into_iter().chain(queued).collect();
+        self.finish(state, group, Err(Arc::new(error)));
     }
 
     fn finish_failed(&self, state: &mut MutexGuard<'_, State>, failed: Vec<Operation>, error: &Arc<Error>) {

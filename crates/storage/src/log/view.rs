@@ -95,13 +95,15 @@ impl View {
         }
     }
 
-    /// Removes the entries up to `upto`; a position at or before the purged one changes nothing.
+    /// Removes the entries up to `upto`; a position before the first entry changes nothing.
     pub(crate) fn purge(&mut self, upto: LogId) {
-        if self.purged.is_some_and(|purged| purged.index >= upto.index) {
+        let next = upto.index.saturating_add(1);
+        // A log that begins with a later entry stays as it is: there is nothing to give up.
+        let is_before = !self.ends.is_empty() && self.purged.is_none() && next < self.first;
+        if is_before || self.purged.is_some_and(|purged| purged.index >= upto.index) {
             return;
         }
         self.purged = Some(upto);
-        let next = upto.index.saturating_add(1);
         let gone =
             usize::try_from(next.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.ends.len());
         if let Some(last) = gone.checked_sub(1).and_then(|last| self.ends.get(last)) {
