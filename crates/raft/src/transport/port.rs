@@ -3,7 +3,14 @@
 //! Each connection has a task that reads and one that writes. Requests in progress hold permits, so that neither they
 //! nor their answers can pile up: with no permit left the connection is not read, and its sender waits.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
@@ -30,8 +37,8 @@ const APPEND_QUEUE_MAX: usize = 64;
 pub(crate) trait RaftService: Send + Sync + 'static {
     /// A request on [`Channel::Control`].
     fn control(&self, from: NodeId, kind: u8, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>>;
-    /// A stream of append messages, answered in order. It ends when a message is refused.
-    fn append(&self, messages: BoxStream<'static, Bytes>) -> BoxStream<'static, Bytes>;
+    /// A stream of append messages, answered in order; the flag says that a message was refused, which ends the stream.
+    fn append(&self, messages: BoxStream<'static, Bytes>) -> BoxStream<'static, (Bytes, bool)>;
     /// A step of a snapshot transfer; one at a time per connection.
     fn snapshot(&self, from: NodeId, kind: u8, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>>;
 }
@@ -266,6 +273,8 @@ fn answer_frame(id: u64, answer: Result<Bytes, String>) -> Frame {
     }
 }
 
+/// Gives Raft the messages of one stream and sends its answers. If Raft stops answering although nothing was refused, it
+/// has failed, and the sender must not wait for it.
 async fn answer_appends(
     raft: Arc<dyn RaftService>,
     messages: mpsc::Receiver<(u64, Bytes)>,
@@ -273,22 +282,32 @@ async fn answer_appends(
     broken: CancellationToken,
 ) {
     let (ids, mut ids_of_answers) = mpsc::channel(2 * APPEND_QUEUE_MAX);
-    let bodies = futures_util::stream::unfold((messages, ids), |(mut messages, ids)| async move {
-        let (id, body) = messages.recv().await?;
-        // Fails if nobody answers any more, which ends the stream.
-        ids.send(id).await.ok()?;
-        Some((body, (messages, ids)))
-    });
+    let replaced = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&replaced);
+    let bodies =
+        futures_util::stream::unfold((messages, ids, ended), |(mut messages, ids, ended)| async move {
+            let Some((id, body)) = messages.recv().await else {
+                ended.store(true, Ordering::Release);
+                return None;
+            };
+            // Fails if nobody answers any more, which ends the stream.
+            ids.send(id).await.ok()?;
+            Some((body, (messages, ids, ended)))
+        });
     let mut results = raft.append(bodies.boxed());
     loop {
         let answer = tokio::select! {
             () = broken.cancelled() => return,
             answer = results.next() => answer,
         };
-        let (Some(body), Some(id)) = (answer, ids_of_answers.recv().await) else { return };
-        if answers.send(Frame::new(Class::Answer, 0, id, body)).await.is_err() {
+        let Some((body, is_refused)) = answer else { break };
+        let Some(id) = ids_of_answers.recv().await else { break };
+        if answers.send(Frame::new(Class::Answer, 0, id, body)).await.is_err() || is_refused {
             return;
         }
+    }
+    if !replaced.load(Ordering::Acquire) {
+        broken.cancel();
     }
 }
 
