@@ -121,6 +121,18 @@ impl Redis {
         let mut redis = Redis { requests: Connection::open(address), events: Connection::open(address) };
         redis.events("");
         redis.requests.run(&["flushall"]);
+        // What earlier scripts have changed: each begins with the defaults of Redis, and without a configuration file.
+        let defaults = [
+            "save",
+            "",
+            "maxmemory",
+            "0",
+            "hash-max-listpack-entries",
+            "512",
+            "hash-max-listpack-value",
+            "64",
+        ];
+        redis.requests.run(&[&["config", "set"], &defaults[..]].concat());
         redis.events.run(&["psubscribe", "__keyevent@*__:*"]);
         redis
     }
