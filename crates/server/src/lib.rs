@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod options;
+pub mod resp;
 mod secret;
 mod serve;
 
