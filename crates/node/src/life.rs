@@ -84,13 +84,13 @@ impl Life {
         let known = Identity::load(disk.as_ref()).map_err(storage)?;
         if let Some(identity) = known.filter(|identity| identity.cluster_id.is_some()) {
             let directory = self.open(disk, identity.node_id)?;
-            match directory.verdict.rolled_back() {
+            match directory.lost() {
                 None => return Ok(directory),
                 Some(why) => {
                     // The log is older than what this node has promised: it must not vote on its strength.
                     tracing::error!(%why, "the log was rolled back; it is set aside and the node joins anew");
                     drop(directory);
-                    DataDir::set_aside(disk.as_ref()).map_err(storage)?;
+                    DataDir::set_aside(disk.as_ref(), &why).map_err(storage)?;
                 }
             }
         }

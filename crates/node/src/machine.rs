@@ -36,6 +36,10 @@ const EXPIRED_PER_ENTRY_MAX: usize = 256;
 /// The first block of a snapshot: format of the machine's own part.
 const HEAD_FORMAT: u8 = 1;
 
+/// A version is the log index and, below it, the request's position in the batch: every request has its
+/// own, so that a watched key shows a change within the same batch.
+const POSITION_BITS: u32 = 20;
+
 /// Everything that is replicated.
 #[derive(Debug)]
 pub(crate) struct Replicated {
@@ -232,11 +236,13 @@ fn run_batch(
     discard: &mut Reply,
 ) -> Result<u64, crate::batch::DecodeError> {
     let BatchEntry { id, stamp, mut requests, groups } = entry;
+    // A replicated setting: a class that is wanted changes when expired keys go physically.
+    let events = Events::new(replicated.state.settings.events());
     let mut run = Run {
         state: &mut replicated.state,
         rng: Rng::from_u64(stamp.seed),
-        version: Version(id.index),
-        events: Events::default(),
+        version: Version(id.index << POSITION_BITS),
+        events,
         executed: 0,
     };
     for group in groups {
@@ -287,6 +293,7 @@ impl Run<'_> {
     ) {
         let args = Args::new(&request.args);
         self.executed += 1;
+        self.version.0 += 1;
         let command = match command {
             Some(command) => command,
             // The origin has checked the request against the same table; one that fails here fails on

@@ -42,8 +42,7 @@ pub(crate) const FORM: u8 = USER_KIND_MIN + 17;
 pub(crate) const JOIN: u8 = USER_KIND_MIN + 18;
 pub(crate) const CALL: u8 = USER_KIND_MIN + 19;
 pub(crate) const REPORT: u8 = USER_KIND_MIN + 20;
-/// Answers to forwarded batches: taken, or to be sent again.
-pub(crate) const TAKEN: &[u8] = &[0];
+/// The answer to a forwarded batch that is to be sent again; one that was taken has none.
 pub(crate) const AGAIN: &[u8] = &[1];
 
 /// A node that has not been heard of for this long counts as dead in decisions about membership.

@@ -2,6 +2,8 @@
 
 pub mod admin;
 mod options;
+mod metrics;
+mod node_admin;
 pub mod resp;
 mod secret;
 mod serve;

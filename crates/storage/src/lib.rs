@@ -20,6 +20,7 @@ mod id;
 mod identity;
 mod ledger;
 mod log;
+mod rejoin;
 mod snapshot;
 
 pub use data_dir::{DataDir, DataDirOptions};
