@@ -4,6 +4,7 @@ pub mod admin;
 mod options;
 mod metrics;
 mod node_admin;
+pub mod resp;
 mod secret;
 mod serve;
 
