@@ -13,9 +13,9 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_raft::{
-    Capture, Committed, Components, Error, Executor, Fault, Leadership, Log, LogId, Members, Metrics, NodeId, NodeInfo,
-    Payload, PeerIdentity, Raft, RaftOptions, Refused, SnapshotStore, StateMachine, TcpNet, Transport,
-    TransportOptions,
+    Capture, Committed, Components, Error, Executor, Fault, Leadership, Log, LogId, Members, Metrics, NodeId,
+    NodeInfo, Payload, PeerIdentity, Raft, RaftOptions, Refused, SnapshotStore, StateMachine, TcpNet,
+    Transport, TransportOptions,
 };
 use quorate_storage::{LogEngineKind, LogOptions, WhenFull, disk::sim::SimDisk};
 
@@ -218,12 +218,15 @@ impl Cluster {
         let at = id as usize - 1;
         assert!(self.nodes[at].is_none());
         let disk: Arc<SimDisk> = Arc::new(self.disks[at].clone());
-        let options = LogOptions { segment_bytes: 1 << 20, when_full: WhenFull::Wait, ..LogOptions::default() };
-        let (log, _) = Log::open(disk.clone(), options, LogEngineKind::Segments, Executor::Thread).expect("the log opens");
+        let options =
+            LogOptions { segment_bytes: 1 << 20, when_full: WhenFull::Wait, ..LogOptions::default() };
+        let (log, _) = Log::open(disk.clone(), options, LogEngineKind::Segments, Executor::Thread)
+            .expect("the log opens");
         let snapshots = SnapshotStore::open(disk).expect("the snapshots open");
         let listen = self.addrs[at].unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let transport =
-            Transport::bind(Arc::new(TcpNet), listen, TransportOptions::default()).await.expect("the port is free");
+        let transport = Transport::bind(Arc::new(TcpNet), listen, TransportOptions::default())
+            .await
+            .expect("the port is free");
         self.addrs[at] = Some(transport.local_addr());
         transport.set_identity(PeerIdentity { cluster: 1, node: NodeId(id), incarnation: 1 });
         let counter = Counter::default();
@@ -309,7 +312,10 @@ impl Cluster {
 }
 
 /// Tries an operation on whoever leads until it succeeds; errors that ask for a retry are not a failure.
-pub(crate) async fn retry<T, F: Future<Output = Result<T, Error>>>(what: &str, mut operation: impl FnMut() -> F) -> T {
+pub(crate) async fn retry<T, F: Future<Output = Result<T, Error>>>(
+    what: &str,
+    mut operation: impl FnMut() -> F,
+) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match operation().await {

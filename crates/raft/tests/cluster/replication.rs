@@ -34,6 +34,7 @@ async fn a_follower_refuses_and_names_the_leader() {
     let cluster = Cluster::formed(3, quick()).await;
     let leader = cluster.leader().await.id;
     let follower = cluster.running().find(|node| node.id != leader).expect("three nodes run");
+    follower.until("news of the leader", |now| now.leader == Some(leader)).await;
     let (told, refused) = refusals();
     follower.raft.propose(data(0), refused()).await.expect("Raft runs");
     let expected = Refused::NotLeader { leader: Some(leader) };
@@ -63,7 +64,11 @@ async fn a_killed_leader_loses_nothing_that_was_applied_and_comes_back() {
     })
     .await;
     next.until("what the barrier asks for", |now| now.applied.is_some_and(|id| id.index >= barrier)).await;
-    assert_eq!((next.seen().count, next.seen().digest), (2000, digest), "the barrier covers all that was applied");
+    assert_eq!(
+        (next.seen().count, next.seen().digest),
+        (2000, digest),
+        "the barrier covers all that was applied"
+    );
 
     next.propose(2000, 1000).await;
     next.until_count(3000).await;

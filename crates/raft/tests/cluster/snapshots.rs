@@ -7,7 +7,12 @@ use quorate_raft::RaftOptions;
 use crate::harness::{Cluster, quick};
 
 fn small_logs() -> RaftOptions {
-    RaftOptions { snapshot_log_bytes: 256 << 10, keep_log_bytes: 128 << 10, snapshot_log_percent: 0, ..quick() }
+    RaftOptions {
+        snapshot_log_bytes: 256 << 10,
+        keep_log_bytes: 128 << 10,
+        snapshot_log_percent: 0,
+        ..quick()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +46,8 @@ async fn the_log_stays_short_and_a_node_that_lags_beyond_it_gets_the_snapshot() 
         leader.propose(round * 1000, 1000).await;
         leader.until_count((round + 1) * 1000).await;
     }
-    let metrics = leader.until("a purged log", |now| now.purged.is_some() && now.log_bytes <= 700 << 10).await;
+    let metrics =
+        leader.until("a purged log", |now| now.purged.is_some() && now.log_bytes <= 700 << 10).await;
     assert!(metrics.purged <= metrics.snapshot, "nothing is purged that no snapshot covers");
 
     cluster.boot(lagging).await;
@@ -104,7 +110,10 @@ async fn heartbeats_flow_while_a_big_snapshot_streams_and_a_broken_transfer_goes
         assert_eq!(metrics.term, term, "an election while a snapshot streams");
         slowest = slowest.max(metrics.since_quorum_ack.unwrap_or_default());
         cluster.node(leader).raft.read_index().await.expect("barriers are answered meanwhile");
-        assert!(tokio::time::Instant::now() < deadline + Duration::from_secs(30), "the snapshot does not get there");
+        assert!(
+            tokio::time::Instant::now() < deadline + Duration::from_secs(30),
+            "the snapshot does not get there"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(slowest < quick().election_max, "the quorum answered only after {slowest:?}");
