@@ -1,9 +1,9 @@
-//! When to take a snapshot, and how much log to keep: by bytes, looked at now and then by one task.
+//! When to take a snapshot, how much log to keep, and when a leader should not lead: looked at now and then by one task.
 //!
 //! A snapshot is due when the log since the last one is longer than a fixed part and longer than a share of that
 //! snapshot, so that writing snapshots never costs more than a bounded multiple of writing the log. Entries that a snapshot
 //! covers are kept up to a bound for followers that lag; one that lags further gets the snapshot. With a full disk
-//! nothing is kept.
+//! nothing is kept. A leader that no longer votes, or whose disk is full, hands leadership to a node that can do better.
 
 use std::sync::Arc;
 
@@ -12,7 +12,10 @@ use quorate_storage::LogState;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::glue::{ORaft, Shared};
+use crate::{
+    glue::{ORaft, Shared},
+    raft::membership::hand_over,
+};
 
 pub(crate) async fn run(raft: ORaft, shared: Arc<Shared>, stopped: CancellationToken) {
     let mut ticks = interval(shared.options.policy_interval);
@@ -22,12 +25,16 @@ pub(crate) async fn run(raft: ORaft, shared: Arc<Shared>, stopped: CancellationT
             () = stopped.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let (applied, snapshot, purged) = {
+        let (applied, snapshot, purged, votes) = {
             let metrics = raft.metrics();
             let metrics = metrics.borrow_watched();
-            (metrics.last_applied, metrics.snapshot, metrics.purged)
+            let votes = metrics.committed_membership_config.voter_ids().any(|id| id == shared.node.0);
+            (metrics.last_applied, metrics.snapshot, metrics.purged, votes)
         };
         let log = shared.log.state();
+        if !votes || log.disk_full {
+            hand_over(&raft, &shared).await;
+        }
         let covered = snapshot.map(|id| id.index);
         if applied > snapshot
             && is_snapshot_due(&shared, &log, covered)

@@ -26,7 +26,7 @@ use crate::{
     watching,
 };
 
-mod membership;
+pub(crate) mod membership;
 
 /// What Raft works with on this node.
 pub struct Components<M> {

@@ -15,7 +15,9 @@ use tokio::time::timeout;
 use super::Raft;
 use crate::{
     Error, Metrics, NodeInfo, Refused, Role,
+    glue::{ORaft, Shared},
     types::{self, TypeConfig},
+    watching,
 };
 
 type Change = ChangeMembers<u64, NodeInfo>;
@@ -43,7 +45,7 @@ impl Raft {
     }
 
     /// Makes exactly these nodes the voters, as one joint change. They must be members. Voters that are left out become
-    /// learners or leave.
+    /// learners or leave. A leader that is left out hands leadership over.
     ///
     /// # Errors
     /// Operation errors; see [`Error`].
@@ -55,7 +57,13 @@ impl Raft {
         if voters.is_empty() {
             return Err(Error::Unsafe("a cluster needs a voter".to_owned()));
         }
-        self.change(ChangeMembers::ReplaceAllVoters(ids(voters)), retain_old_as_learners).await
+        let stays = voters.contains(&self.shared.node);
+        self.change(ChangeMembers::ReplaceAllVoters(ids(voters)), retain_old_as_learners).await?;
+        if !stays {
+            // It goes on leading as a learner otherwise; if nobody can take over now, the policy task tries again.
+            hand_over(&self.raft, &self.shared).await;
+        }
+        Ok(())
     }
 
     /// Removes learners.
@@ -169,4 +177,30 @@ impl Raft {
             None => Err(Error::Unsafe(format!("node {to} has not answered yet"))),
         }
     }
+}
+
+/// Hands leadership to the voter that has most of the log, among those that answer and have room. Nothing happens if this
+/// node does not lead or there is nobody.
+pub(crate) async fn hand_over(raft: &ORaft, shared: &Shared) -> Option<NodeId> {
+    let metrics = watching::gather(raft, shared);
+    if metrics.role != Role::Leader {
+        return None;
+    }
+    let voters: BTreeSet<u64> = raft.voter_ids().collect();
+    let is_able = |node: &NodeId| {
+        let since = metrics.last_answer.get(node).copied().flatten();
+        *node != shared.node
+            && voters.contains(&node.0)
+            && !metrics.full_peers.contains(node)
+            && since.is_some_and(|since| since <= shared.options.election_max)
+    };
+    let able = metrics.replication.iter().filter(|(node, _)| is_able(node));
+    let (to, matched) = able.max_by_key(|(_, matched)| **matched)?;
+    let lag = metrics.last_log.unwrap_or_default().saturating_sub(matched.map_or(0, |id| id.index));
+    if lag > shared.options.transfer_lag_max {
+        return None;
+    }
+    tracing::info!(%to, "this node hands leadership over");
+    raft.trigger().transfer_leader(to.0).await.ok()?;
+    Some(*to)
 }
