@@ -38,6 +38,9 @@ pub(crate) enum Found {
     Existing,
 }
 
+/// A key and its value.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
 /// An open database. Every commit is durable when it returns.
 #[derive(Debug)]
 pub(crate) struct DurableSled {
@@ -141,7 +144,7 @@ impl DurableSled {
     }
 
     /// All pairs whose key begins with `prefix`, in order.
-    pub(crate) fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub(crate) fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, Error> {
         self.collect(self.db.scan_prefix(prefix))
     }
 
@@ -205,7 +208,7 @@ impl DurableSled {
         guard(|| Ok(self.db.is_empty()))
     }
 
-    fn collect(&self, pairs: sled::Iter) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn collect(&self, pairs: sled::Iter) -> Result<Vec<Pair>, Error> {
         guard(|| pairs.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect())
     }
 }

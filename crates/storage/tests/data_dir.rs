@@ -206,7 +206,7 @@ fn the_ledger_keeps_history() {
     assert_eq!((trail.len(), trail[7].clone()), (32, (7, "line 7".to_owned())));
     assert_eq!((trail[30].1.len(), trail[31].1.as_str()), (2000, "after"));
     assert!(trail.len() < AUDIT_LINES_MAX);
-    assert_eq!(dir.ledger.snapshots().unwrap(), [info.id.clone()]);
+    assert_eq!(dir.ledger.snapshots().unwrap(), std::slice::from_ref(&info.id));
     dir.ledger.forget_snapshot(&info.id).unwrap();
     assert!(dir.ledger.snapshots().unwrap().is_empty());
 }
