@@ -48,6 +48,7 @@ impl Input {
     /// Notes that bytes were read.
     pub(super) fn was_read(&mut self, now: Instant) {
         self.used = now;
+        self.allocated = self.allocated.max(self.bytes.capacity());
         if self.bytes.len() > LARGE_BYTES {
             self.large_use = now;
         }
