@@ -303,8 +303,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_parent_is_the_end_of_standard_input() {
-        let mut node = supervised("cat; echo parent gone");
+    async fn a_node_that_nobody_gives_orders_to_is_killed() {
+        let mut node = supervised("exec cat");
         let pid = node.started().await;
         assert!(is_running(pid));
         // Without orders the supervisor ends, and its process with it.
