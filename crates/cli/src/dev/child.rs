@@ -54,6 +54,8 @@ pub(super) async fn supervise(
         let reason = match start(&plan) {
             Err(error) => format!("cannot be started: {error}"),
             Ok((mut child, pid)) => {
+                // Held apart for as long as the process is to live, for waiting on a child closes its pipe.
+                let _stdin = child.stdin.take();
                 let _ = happened.send(Happened::Started { node, pid });
                 match attend(&mut child, &mut orders).await {
                     Some(status) => describe(status),
