@@ -1,1 +1,53 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! The one command table and everything that a command does to the replicated state.
+//!
+//! For: finding a request's command, checking it, and running it against [`State`].
+//! Leaves to others: the wire (`quorate-resp`), the containers (`quorate-keyspace`), and whatever a
+//! command asks of its connection or of the cluster (`Route::Session`, run by `quorate-node`).
+//!
+//! Invariants:
+//! - Pure and deterministic: no clock, no local randomness, no environment, no iteration order that
+//!   differs between nodes. Time, seed and version arrive with [`WriteContext`] from the log entry.
+//! - A command that fails has written nothing to the reply and changed nothing in the state.
+//! - A command's name is written in one place, its row below [`table`].
+//!
+//! Called by: the apply task (writes), each connection's task (reads), and the tests.
+//!
+//! How a command is added: write `fn name(&mut Write, Args, &mut Reply) -> Result<(), Error>` (or with
+//! `&Read`) in its group's folder, and a row in `table/<group>.rs` that points at it. A golden script in
+//! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
+
+mod args;
+mod command;
+mod config;
+mod context;
+mod error;
+mod events;
+mod expiry;
+pub mod glob;
+#[doc(hidden)]
+pub mod golden;
+mod hashes;
+mod introspection;
+mod key_search;
+mod keys;
+mod long_double;
+mod memory;
+mod scan;
+pub mod settings;
+mod state;
+mod strings;
+pub mod table;
+
+pub use args::Args;
+pub use command::{
+    Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
+    KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
+};
+pub use context::{Read, Write, WriteContext, read, write};
+pub use error::Error;
+pub use events::{Event, EventClass, EventClasses, Events};
+pub use introspection::syntax;
+pub use key_search::{KeyPosition, KeyPositions, keys};
+pub use settings::Settings;
+pub use state::{DecodeError, State, StateDecoder, StateEncoder, StateSnapshot};
+pub use table::{commands, lookup, resolve};

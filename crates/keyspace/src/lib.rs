@@ -1,1 +1,44 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! The replicated data of Quorate: sixteen databases of keys, values, expiries and versions.
+//!
+//! It leaves commands, replies and settings to `commands`, the agreed clock and the log to `node`,
+//! and files to `storage`; snapshots leave here as blocks of plain bytes.
+//!
+//! Invariants:
+//! - Everything is a pure function of the calls made: no clock, no randomness, no address, and no
+//!   iteration order that depends on history. Time, versions and seeds are arguments.
+//! - Taking a [`Snapshot`] costs the same however large the data is, and no single write after it
+//!   copies more than one small node per level and the value that it changes.
+//! - A key whose expiry is not after `now` does not exist for any look-up that names `now`.
+//!
+//! The apply task alone calls what changes a [`Keyspace`]; connection tasks call what reads it; the
+//! snapshot thread owns a [`Snapshot`].
+
+mod blob;
+mod cow_map;
+mod db;
+mod error;
+mod format;
+mod hash;
+mod ids;
+mod keyspace;
+mod packed;
+mod removals;
+mod rng;
+mod seed;
+mod snapshot;
+mod string;
+mod value;
+
+pub use blob::Blob;
+pub use cow_map::{CowMap, Iter};
+pub use db::{Db, EntryMut};
+pub use error::Error;
+pub use format::{Decoder, Encoder};
+pub use hash::{HashEncoding, HashIter, HashLimits, HashValue};
+pub use ids::{DATABASES, DbIndex, Millis, Version};
+pub use keyspace::{Expired, Garbage, Keyspace};
+pub use rng::Rng;
+pub use seed::Seed;
+pub use snapshot::Snapshot;
+pub use string::{StringEncoding, StringValue};
+pub use value::{Entry, Value};

@@ -1,3 +1,31 @@
 //! Quorate embedded: a replicated Redis-compatible store inside a Rust program.
+//!
+//! A [`Node`] is one member of a cluster. It needs no socket for clients: sessions run in the process.
 
 pub mod admin;
+mod backend;
+mod barrier;
+mod batch;
+mod client;
+pub mod clock;
+mod cluster;
+mod driver;
+mod formation;
+pub mod group;
+mod leader;
+mod life;
+mod machine;
+mod node;
+mod options;
+mod origins;
+mod peers;
+mod pipeline;
+mod reclaim;
+mod rules;
+mod service;
+pub mod session;
+
+pub use client::{Client, ClientError};
+pub use node::{Error, LogFigures, Node, Phase};
+pub use options::{Components, Membership, NodeOptions};
+pub use pipeline::{Gauges, Limits};

@@ -2,6 +2,9 @@
 
 pub mod admin;
 mod options;
+mod metrics;
+mod node_admin;
+pub mod resp;
 mod secret;
 mod serve;
 

@@ -1,1 +1,12 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! What tests need to run whole clusters: real processes on loopback, a plain client, waiting for conditions.
+//!
+//! Invariants: every process that a test starts ends with the test; every wait is for a condition and has
+//! a bound; ports are free ones of loopback.
+
+pub mod client;
+pub mod process;
+pub mod wait;
+
+pub use client::Client;
+pub use process::{Cluster, Node};
+pub use wait::until;

@@ -1,0 +1,225 @@
+//! What a command runs in, and the two ways to run one.
+//!
+//! For: the views [`Read`] and [`Write`] that command functions take, and [`read`]/[`write`], which the node
+//! calls for each request. Leaves to others: finding the command ([`crate::resolve`]), the memory limit and
+//! permissions (both decided by the node before a command gets here).
+//! Invariants: an error reply is written here and nowhere else; a failed command leaves no other trace.
+//! Called by: the apply task (`write`), connection tasks (`read`).
+
+use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, Value, Version};
+use quorate_resp::Reply;
+
+use crate::{Args, Command, Error, EventClass, Events, Route, Settings, State};
+
+/// What a reading command sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// The replicated state.
+    pub state: &'a State,
+    /// The connection's database.
+    pub db: DbIndex,
+    /// Agreed time of the read; at or after the state's clock.
+    pub now: Millis,
+    /// Seeds the choice of commands that answer at random.
+    pub seed: u64,
+    /// The settings of the node that answers; defaults where nobody says.
+    pub node: Option<&'a Settings>,
+}
+
+/// What a writing command sees.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// The replicated state.
+    pub state: &'a mut State,
+    /// The connection's database.
+    pub db: DbIndex,
+    /// Agreed time of the batch.
+    pub now: Millis,
+    /// Log position of the batch, stamped on what changes.
+    pub version: Version,
+    /// The batch's random numbers.
+    pub rng: &'a mut Rng,
+    /// Collects keyspace notifications.
+    pub events: &'a mut Events,
+}
+
+/// What the log entry and the connection add to a request.
+#[derive(Debug)]
+pub struct WriteContext<'a> {
+    /// The connection's database.
+    pub db: DbIndex,
+    /// Agreed time of the batch.
+    pub now: Millis,
+    /// Log position of the batch.
+    pub version: Version,
+    /// The batch's random numbers.
+    pub rng: &'a mut Rng,
+    /// Collects keyspace notifications.
+    pub events: &'a mut Events,
+    /// The settings of the node that answers, for reading commands in a batch; see [`Read::node`].
+    pub node: Option<&'a Settings>,
+}
+
+/// Runs a reading command and writes its reply, an error included.
+///
+/// A command of another route is refused with an error.
+pub fn read(context: &Read<'_>, command: &Command, args: Args<'_>, reply: &mut Reply) {
+    let result = match command.route {
+        Route::Read(run) => run(context, args, reply),
+        _ => Err(not_here(command)),
+    };
+    if let Err(error) = result {
+        reply.error(&error.to_string());
+    }
+}
+
+/// Runs a writing command, or a reading one at this point of the log, and writes its reply, an error included.
+///
+/// A command of another route is refused with an error.
+pub fn write(
+    state: &mut State,
+    context: WriteContext<'_>,
+    command: &Command,
+    args: Args<'_>,
+    reply: &mut Reply,
+) {
+    let WriteContext { db, now, version, rng, events, node } = context;
+    let result = match command.route {
+        Route::Write(run) => run(&mut Write { state, db, now, version, rng, events }, args, reply),
+        Route::Read(run) => run(&Read { state, db, now, seed: rng.next_u64(), node }, args, reply),
+        _ => Err(not_here(command)),
+    };
+    if let Err(error) = result {
+        reply.error(&error.to_string());
+    }
+}
+
+/// Session commands run on the node; reaching here with one is the caller's mistake, answered all the same.
+fn not_here(command: &Command) -> Error {
+    Error::Unsupported(command.full_name())
+}
+
+impl<'a> Read<'a> {
+    /// The connection's database.
+    pub fn db(&self) -> &'a Db {
+        self.state.keyspace.db(self.db)
+    }
+
+    /// The entry of a live key.
+    pub fn get(&self, key: &[u8]) -> Option<&'a Entry> {
+        self.db().get(key, self.now)
+    }
+
+    /// The string at a key, if there is one.
+    pub fn string(&self, key: &[u8]) -> Result<Option<&'a StringValue>, Error> {
+        self.get(key).map(as_string).transpose()
+    }
+
+    /// A random generator of this read's own.
+    pub fn rng(&self) -> Rng {
+        Rng::from_u64(self.seed)
+    }
+}
+
+impl Write<'_> {
+    /// The same as a reader sees it.
+    pub fn as_read(&self) -> Read<'_> {
+        Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None }
+    }
+
+    /// The connection's database.
+    pub fn db(&self) -> &Db {
+        self.state.keyspace.db(self.db)
+    }
+
+    /// The connection's database, to change it.
+    pub fn db_mut(&mut self) -> &mut Db {
+        self.state.keyspace.db_mut(self.db)
+    }
+
+    /// The entry of a live key.
+    pub fn get(&self, key: &[u8]) -> Option<&Entry> {
+        self.db().get(key, self.now)
+    }
+
+    /// The entry of a live key, to change it: it counts as changed from now on.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        self.announce_expired(key);
+        let (now, version) = (self.now, self.version);
+        self.db_mut().get_mut(key, now, version)
+    }
+
+    /// The string at a key, if there is one.
+    pub fn string(&self, key: &[u8]) -> Result<Option<&StringValue>, Error> {
+        self.get(key).map(as_string).transpose()
+    }
+
+    /// Stores a value, in place of whatever was there.
+    pub fn set(&mut self, key: &[u8], value: Value, expires: Option<Millis>) {
+        let (now, version) = (self.now, self.version);
+        let old = self.db_mut().set(key, value, expires, version);
+        let expired = old.as_ref().is_some_and(|old| old.is_expired(now));
+        if expired {
+            self.notify(EventClass::Expired, "expired", key);
+        }
+        if expired || old.is_none() {
+            self.notify(EventClass::New, "new", key);
+        }
+    }
+
+    /// Stores a string in place of another; the expiry of a live key stays.
+    pub fn put_string(&mut self, key: &[u8], string: StringValue) {
+        if let Some(mut entry) = self.get_mut(key) {
+            *entry.value_mut() = Value::String(string);
+            return;
+        }
+        self.set(key, Value::String(string), None);
+    }
+
+    /// Changes the string at a key in its place, an empty one if the key does not exist.
+    ///
+    /// # Panics
+    /// The key holds another type, which the caller has to have ruled out.
+    pub fn edit_string<T>(&mut self, key: &[u8], edit: impl FnOnce(&mut StringValue) -> T) -> T {
+        if let Some(mut entry) = self.get_mut(key) {
+            let string = entry.value_mut().as_string_mut().expect("the caller has checked the type");
+            return edit(string);
+        }
+        let mut string = StringValue::new(b"");
+        let result = edit(&mut string);
+        self.set(key, Value::String(string), None);
+        result
+    }
+
+    /// Removes a live key.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        self.announce_expired(key);
+        let (now, version) = (self.now, self.version);
+        self.db_mut().remove(key, now, version)
+    }
+
+    /// Gives a live key another expiry, or none; false if there is no such key.
+    pub fn set_expiry(&mut self, key: &[u8], expires: Option<Millis>) -> bool {
+        let (now, version) = (self.now, self.version);
+        self.db_mut().set_expiry(key, expires, now, version)
+    }
+
+    /// Notes a keyspace event of the connection's database.
+    #[inline]
+    pub fn notify(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.events.notify(class, name, self.db, key);
+    }
+
+    /// A key that is about to be touched and has expired goes first, and with its event.
+    fn announce_expired(&mut self, key: &[u8]) {
+        let now = self.now;
+        if self.events.wants(EventClass::Expired) && self.db_mut().remove_expired(key, now) {
+            self.notify(EventClass::Expired, "expired", key);
+        }
+    }
+}
+
+/// The string of an entry, or the wrong type.
+pub(crate) fn as_string(entry: &Entry) -> Result<&StringValue, Error> {
+    entry.value().as_string().ok_or(Error::WrongType)
+}

@@ -1,0 +1,277 @@
+//! The bytes of a state's snapshot, version 1: blocks of our own, then those of the keyspace.
+//!
+//! Numbers are little-endian; storage frames and checksums each block and keeps their order.
+//!
+//! ```text
+//! snapshot := head settings* keyspace
+//! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
+//! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
+//! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
+//! ```
+//!
+//! Settings at their defaults are left out, values are the text that `CONFIG SET` reads. A setting that we do not
+//! know is an error: whoever applies a log with it must have it.
+//!
+//! Invariant: no bytes from outside make the decoder panic or take more memory than they have.
+
+use quorate_keyspace::{Decoder, Encoder, Keyspace, Millis};
+
+use super::{State, StateSnapshot};
+use crate::Settings;
+use crate::settings::{Scope, TEXT_BYTES_MAX};
+
+const MAGIC: &[u8; 4] = b"QSTA";
+const VERSION: u16 = 1;
+const HEAD: u8 = 0x41;
+const SETTINGS: u8 = 0x42;
+/// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
+const BLOCK_BYTES_FULL: usize = 48 * 1024;
+
+const _: () = assert!(BLOCK_BYTES_FULL + TEXT_BYTES_MAX + 512 < 64 * 1024);
+
+/// Why a snapshot cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The first block is not the head of a snapshot.
+    #[error("this is no snapshot of a state")]
+    NoSnapshot,
+    /// Written by a later version.
+    #[error("the snapshot has format {found}, this version reads up to {VERSION}")]
+    Version {
+        /// The version in the head.
+        found: u16,
+    },
+    /// A block ends too early.
+    #[error("a block of settings is cut short")]
+    Truncated,
+    /// A setting that is not there or does not take the value.
+    #[error("the snapshot has a setting that is not valid here: {0}")]
+    Setting(#[source] crate::Error),
+    /// The keyspace's blocks.
+    #[error("the snapshot's keyspace cannot be read")]
+    Keyspace(#[from] quorate_keyspace::Error),
+}
+
+/// Writes a [`StateSnapshot`] as blocks.
+#[derive(Debug)]
+pub struct StateEncoder {
+    /// Our own blocks, last first.
+    head: Vec<Vec<u8>>,
+    keyspace: Encoder,
+}
+
+impl StateEncoder {
+    pub(super) fn new(snapshot: StateSnapshot) -> StateEncoder {
+        let mut head = head_blocks(&snapshot);
+        head.reverse();
+        StateEncoder { head, keyspace: snapshot.keyspace.encode() }
+    }
+
+    /// Replaces the buffer's contents with the next block; false after the last.
+    pub fn next_block(&mut self, out: &mut Vec<u8>) -> bool {
+        match self.head.pop() {
+            Some(block) => {
+                out.clear();
+                out.extend_from_slice(&block);
+                true
+            }
+            None => self.keyspace.next_block(out),
+        }
+    }
+
+    /// How many keys were begun so far, for progress.
+    pub fn keys(&self) -> u64 {
+        self.keyspace.keys()
+    }
+}
+
+impl Iterator for StateEncoder {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut block = Vec::new();
+        self.next_block(&mut block).then_some(block)
+    }
+}
+
+/// The blocks before those of the keyspace.
+pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
+    let mut head = vec![HEAD];
+    head.extend_from_slice(MAGIC);
+    head.extend_from_slice(&VERSION.to_le_bytes());
+    head.extend_from_slice(&snapshot.clock.0.to_le_bytes());
+    let mut blocks = vec![head];
+    let mut block = vec![SETTINGS];
+    for (setting, value) in snapshot.settings.changed_with_secrets(Scope::Cluster) {
+        if block.len() >= BLOCK_BYTES_FULL {
+            blocks.push(std::mem::replace(&mut block, vec![SETTINGS]));
+        }
+        let name_bytes = u8::try_from(setting.name.len()).expect("names are short, a test reads them all");
+        let value_bytes = u16::try_from(value.len()).expect("values are bounded by TEXT_BYTES_MAX");
+        block.push(name_bytes);
+        block.extend_from_slice(setting.name.as_bytes());
+        block.extend_from_slice(&value_bytes.to_le_bytes());
+        block.extend_from_slice(value.as_bytes());
+    }
+    if block.len() > 1 {
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// Reads the blocks of a [`StateEncoder`] in their order.
+#[derive(Debug, Default)]
+pub struct StateDecoder {
+    clock: Option<Millis>,
+    settings: Settings,
+    keyspace: Decoder,
+}
+
+impl StateDecoder {
+    /// A decoder at the first block.
+    pub fn new() -> StateDecoder {
+        StateDecoder::default()
+    }
+
+    /// Takes the next block. After an error the decoder is of no use.
+    ///
+    /// # Errors
+    /// The block is damaged, or of a version that we do not read.
+    pub fn push(&mut self, block: &[u8]) -> Result<(), DecodeError> {
+        match (self.clock, block.split_first()) {
+            (None, Some((&HEAD, head))) => self.clock = Some(read_head(head)?),
+            (None, _) => return Err(DecodeError::NoSnapshot),
+            (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
+            (Some(_), _) => self.keyspace.push(block)?,
+        }
+        Ok(())
+    }
+
+    /// The state, once the last block was taken.
+    ///
+    /// # Errors
+    /// Blocks are missing.
+    pub fn finish(self) -> Result<State, DecodeError> {
+        let clock = self.clock.ok_or(DecodeError::NoSnapshot)?;
+        let keyspace: Keyspace = self.keyspace.finish()?;
+        Ok(State { keyspace, settings: self.settings, clock })
+    }
+
+    /// How many keys were read so far, for progress.
+    pub fn keys(&self) -> u64 {
+        self.keyspace.keys()
+    }
+
+    fn read_settings(&mut self, mut records: &[u8]) -> Result<(), DecodeError> {
+        while let Some((name_bytes, rest)) = records.split_first() {
+            let (name, rest) = split(rest, usize::from(*name_bytes))?;
+            let (value_bytes, rest) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let (value, rest) = split(rest, usize::from(u16::from_le_bytes(*value_bytes)))?;
+            self.settings.set(&[(name, value)]).map_err(DecodeError::Setting)?;
+            records = rest;
+        }
+        Ok(())
+    }
+}
+
+fn read_head(head: &[u8]) -> Result<Millis, DecodeError> {
+    let head = head.strip_prefix(MAGIC.as_slice()).ok_or(DecodeError::NoSnapshot)?;
+    let (version, head) = head.split_first_chunk().ok_or(DecodeError::Truncated)?;
+    let found = u16::from_le_bytes(*version);
+    if found != VERSION {
+        return Err(DecodeError::Version { found });
+    }
+    let clock = <[u8; 8]>::try_from(head).map_err(|_| DecodeError::Truncated)?;
+    Ok(Millis(i64::from_le_bytes(clock)))
+}
+
+fn split(bytes: &[u8], len: usize) -> Result<(&[u8], &[u8]), DecodeError> {
+    bytes.split_at_checked(len).ok_or(DecodeError::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quorate_keyspace::{DbIndex, Seed, Value, Version};
+
+    use super::*;
+
+    fn sample() -> State {
+        let mut state = State::new(Seed([3; 16]));
+        state.clock = Millis(1_700_000_000_123);
+        let pairs: [(&[u8], &[u8]); 5] = [
+            (b"maxmemory", b"100mb"),
+            (b"requirepass", b"secret"),
+            (b"notify-keyspace-events", b"KEAnm"),
+            (b"client-output-buffer-limit", b"pubsub 1mb 2mb 3"),
+            (b"maxmemory-policy", b"allkeys-lfu"),
+        ];
+        state.settings.set(&pairs).expect("valid settings");
+        for number in 0..100 {
+            let key = format!("key:{number}");
+            let db = state.keyspace.db_mut(DbIndex::ZERO);
+            db.set(key.as_bytes(), Value::integer(number), Some(Millis(number)), Version(1));
+        }
+        state
+    }
+
+    #[test]
+    fn a_state_goes_through_its_blocks_and_back() {
+        let state = sample();
+        let blocks: Vec<Vec<u8>> = state.capture().encode().collect();
+        assert!(blocks.iter().all(|block| block.len() <= 64 * 1024));
+        let restored = State::decode(&blocks).expect("what was just written");
+        assert_eq!(restored.settings, state.settings);
+        assert_eq!(restored.clock, state.clock);
+        assert_eq!(restored.digest(), state.digest());
+        assert!(restored.capture().encode().eq(blocks));
+    }
+
+    #[test]
+    fn a_digest_sees_every_part() {
+        let digests = [
+            sample().digest(),
+            State { clock: Millis(1), ..sample() }.digest(),
+            State { settings: Settings::default(), ..sample() }.digest(),
+            State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
+        ];
+        for (i, digest) in digests.iter().enumerate() {
+            assert!(!digests[..i].contains(digest), "{i}");
+        }
+    }
+
+    #[test]
+    fn the_longest_settings_fit_their_blocks() {
+        let mut state = State::new(Seed([3; 16]));
+        let long = vec![b'x'; TEXT_BYTES_MAX];
+        state.settings.set(&[(b"requirepass", &long), (b"masterauth", &long)]).expect("just short enough");
+        let blocks: Vec<Vec<u8>> = state.capture().encode().collect();
+        assert_eq!(State::decode(blocks).expect("what was just written").settings, state.settings);
+        let longer = vec![b'x'; TEXT_BYTES_MAX + 1];
+        assert!(state.settings.set(&[(b"requirepass", &longer)]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_refused() {
+        let blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
+        assert!(matches!(State::decode(&blocks[1..]), Err(DecodeError::NoSnapshot)));
+        assert!(matches!(State::decode(&blocks[..0]), Err(DecodeError::NoSnapshot)));
+        assert!(matches!(State::decode(&blocks[..2]), Err(DecodeError::Keyspace(_))));
+        let mut later = blocks;
+        later[0][5] = 2;
+        assert!(matches!(State::decode(&later), Err(DecodeError::Version { found: 2 })));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_blocks_never_panic(block in 0_usize..2, at in any::<prop::sample::Index>(), bits in 1_u8..) {
+            let mut blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
+            let at = at.index(blocks[block].len());
+            blocks[block][at] ^= bits;
+            // It may still be a snapshot, of other settings or another time.
+            let _ = State::decode(&blocks).map(|state| state.digest());
+            blocks[block].truncate(at);
+            let _ = State::decode(&blocks).map(|state| state.digest());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The replicated state that commands see.
+//!
+//! For: holding keyspace, settings and clock together, capturing them for a snapshot, and telling two nodes' states
+//! apart. Leaves to others: origins, waiters and membership (the node's part of the replicated state); framing and
+//! checksums of snapshot blocks (storage).
+//! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
+//! Called by: the apply task; the snapshot thread owns a [`StateSnapshot`].
+
+mod format;
+
+use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
+
+pub use self::format::{DecodeError, StateDecoder, StateEncoder};
+use crate::Settings;
+
+/// Keyspace, settings and clock.
+#[derive(Debug)]
+pub struct State {
+    /// The sixteen databases.
+    pub keyspace: Keyspace,
+    /// Cluster settings.
+    pub settings: Settings,
+    /// Agreed time of the last batch.
+    pub clock: Millis,
+}
+
+impl State {
+    /// An empty state.
+    pub fn new(seed: Seed) -> State {
+        State { keyspace: Keyspace::new(seed), settings: Settings::default(), clock: Millis::default() }
+    }
+
+    /// The state as it is now, in constant time; it stays so while this one changes. Drop it off the apply task.
+    pub fn capture(&self) -> StateSnapshot {
+        StateSnapshot {
+            keyspace: self.keyspace.capture(),
+            settings: self.settings.clone(),
+            clock: self.clock,
+        }
+    }
+
+    /// The state that the blocks of a [`StateEncoder`] hold.
+    ///
+    /// # Errors
+    /// The blocks are damaged, incomplete, or of a version that we do not read.
+    pub fn decode<B: AsRef<[u8]>>(blocks: impl IntoIterator<Item = B>) -> Result<State, DecodeError> {
+        let mut decoder = StateDecoder::new();
+        for block in blocks {
+            decoder.push(block.as_ref())?;
+        }
+        decoder.finish()
+    }
+
+    /// A checksum of all of it; it walks everything. See [`StateSnapshot::digest`].
+    pub fn digest(&self) -> u64 {
+        self.capture().digest()
+    }
+}
+
+/// A state as it was at [`State::capture`].
+#[derive(Debug, Clone)]
+pub struct StateSnapshot {
+    keyspace: Snapshot,
+    settings: Settings,
+    clock: Millis,
+}
+
+impl StateSnapshot {
+    /// The snapshot as blocks of at most 64 KiB, the last of which says that it is the last.
+    pub fn encode(self) -> StateEncoder {
+        StateEncoder::new(self)
+    }
+
+    /// How many keys are stored, expired ones included.
+    pub fn len(&self) -> usize {
+        self.keyspace.len()
+    }
+
+    /// Whether no key is stored.
+    pub fn is_empty(&self) -> bool {
+        self.keyspace.is_empty()
+    }
+
+    /// A checksum of keys, settings and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    pub fn digest(&self) -> u64 {
+        // Any fixed seed will do: this is a checksum, not a hash table.
+        let seed = Seed(*b"quorate settings");
+        let rest = format::head_blocks(self).into_iter().map(|block| seed.hash(&block));
+        rest.fold(self.keyspace.digest(), u64::wrapping_add)
+    }
+}

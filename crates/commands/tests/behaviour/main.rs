@@ -1,0 +1,8 @@
+//! What commands do beyond their replies, and what holds over many calls: one file per topic.
+
+mod chance;
+mod events;
+mod history;
+mod node;
+mod versions;
+mod walks;

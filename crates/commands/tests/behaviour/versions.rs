@@ -1,0 +1,73 @@
+//! Which commands count as a change of a key, for WATCH: exactly those that change it.
+
+use crate::node::Node;
+
+const SETUP: &[&str] = &["SET s 1", "SET volatile 1 EX 100", "HSET h a 1 b x", "SET other 1"];
+
+fn check(key: &str, line: &str, changes: bool) {
+    let mut node = Node::new();
+    for line in SETUP {
+        node.run(line);
+    }
+    let before = node.version(key);
+    node.run(line);
+    assert_eq!(node.version(key) != before, changes, "{line}: {key}");
+}
+
+#[test]
+fn changes_count() {
+    for (key, line) in [
+        ("s", "DEL s"),
+        ("s", "EXPIRE s 10"),
+        ("s", "EXPIRE s -1"),
+        ("volatile", "PERSIST volatile"),
+        ("s", "RENAME s t"),
+        ("t", "RENAME s t"),
+        ("other", "RENAME s other"),
+        ("t", "COPY s t"),
+        ("other", "COPY s other REPLACE"),
+        ("s", "MOVE s 1"),
+        ("s", "FLUSHDB"),
+        ("s", "FLUSHALL"),
+        ("s", "SWAPDB 0 1"),
+        ("h", "HSET h a 1"),
+        ("h", "HMSET h c 1"),
+        ("h", "HSETNX h c 1"),
+        ("h", "HDEL h a"),
+        ("h", "HDEL h a b"),
+        ("h", "HINCRBY h a 0"),
+        ("h", "HINCRBYFLOAT h a 1"),
+        ("new", "HSET new a 1"),
+    ] {
+        check(key, line, true);
+    }
+}
+
+#[test]
+fn what_changes_nothing_does_not_count() {
+    for (key, line) in [
+        ("s", "TOUCH s"),
+        ("s", "EXPIRE s 10 XX"),
+        ("volatile", "EXPIRE volatile 10 GT"),
+        ("s", "EXPIRE s x"),
+        ("s", "PERSIST s"),
+        ("s", "RENAME s s"),
+        ("s", "RENAMENX s other"),
+        ("other", "RENAMENX s other"),
+        ("s", "COPY s t"),
+        ("other", "COPY s other"),
+        ("s", "MOVE s 0"),
+        ("s", "SWAPDB 1 2"),
+        ("s", "HSET s a 1"),
+        ("h", "HSETNX h a 1"),
+        ("h", "HDEL h x"),
+        ("h", "HINCRBY h b 1"),
+        ("h", "HINCRBYFLOAT h b 1"),
+        ("h", "HSET h a 1 b"),
+        ("h", "HGETALL h"),
+        ("h", "HSCAN h 0"),
+        ("h", "HRANDFIELD h"),
+    ] {
+        check(key, line, false);
+    }
+}

@@ -1,0 +1,328 @@
+//! One database: keys with values, expiries and versions.
+//!
+//! Look-ups take `now`: a key whose expiry is not after it does not exist, though it is still
+//! stored and counted until a write finds it or [`crate::Keyspace::expire_slice`] reaches it.
+//! Both happen at apply, so that what is stored is the same on every node.
+
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+
+use crate::keyspace::Garbage;
+use crate::removals::Removals;
+use crate::{Blob, CowMap, Entry, Millis, Rng, Seed, Value, Version};
+
+/// One database.
+#[derive(Debug)]
+pub struct Db {
+    pub(crate) map: CowMap<Entry>,
+    /// Every key with an expiry, in order of expiry. Derived from `map`, so snapshots leave it out.
+    expiries: BTreeSet<(Millis, Blob)>,
+    pub(crate) removals: Removals,
+    /// Sum of the entries' accounted bytes.
+    accounted_bytes: usize,
+    garbage: Vec<Garbage>,
+}
+
+impl Db {
+    pub(crate) fn new(seed: Seed) -> Db {
+        Db {
+            map: CowMap::new(seed),
+            expiries: BTreeSet::new(),
+            removals: Removals::default(),
+            accounted_bytes: 0,
+            garbage: Vec::new(),
+        }
+    }
+
+    /// The entry of a key that exists at `now`.
+    pub fn get(&self, key: &[u8], now: Millis) -> Option<&Entry> {
+        self.map.get(key).filter(|entry| !entry.is_expired(now))
+    }
+
+    /// Whether the key exists at `now`.
+    pub fn contains(&self, key: &[u8], now: Millis) -> bool {
+        self.get(key, now).is_some()
+    }
+
+    /// The entry of a key for changes, stamped with `version`. An expired key is removed instead.
+    pub fn get_mut(&mut self, key: &[u8], now: Millis, version: Version) -> Option<EntryMut<'_>> {
+        let hash = self.map.seed().hash(key);
+        if self.bury_expired(hash, key, now) {
+            return None;
+        }
+        let entry = self.map.get_mut_hashed(hash, key)?;
+        entry.set_version(version);
+        let before_bytes = entry.accounted_bytes(key.len());
+        Some(EntryMut {
+            entry,
+            key_bytes: key.len(),
+            before_bytes,
+            accounted_bytes: &mut self.accounted_bytes,
+            garbage: &mut self.garbage,
+        })
+    }
+
+    /// Sets a key whole, with its expiry or without; returns the entry that was stored, which may
+    /// have been expired.
+    pub fn set(
+        &mut self,
+        key: &[u8],
+        value: Value,
+        expires: Option<Millis>,
+        version: Version,
+    ) -> Option<Entry> {
+        let hash = self.map.seed().hash(key);
+        let entry = Entry::new(value, expires, version);
+        let expires = entry.expires();
+        self.accounted_bytes += entry.accounted_bytes(key.len());
+        let old = self.map.insert_hashed(hash, key, entry);
+        if let Some(old) = &old {
+            self.accounted_bytes -= old.accounted_bytes(key.len());
+            self.note_garbage(old.value());
+        }
+        self.move_expiry(key, old.as_ref().and_then(Entry::expires), expires);
+        old
+    }
+
+    /// Removes a key; returns its entry where it existed at `now`. A value that is slow to free is
+    /// kept for [`crate::Keyspace::take_garbage`] as well.
+    pub fn remove(&mut self, key: &[u8], now: Millis, version: Version) -> Option<Entry> {
+        let entry = self.take(key, now, version)?;
+        self.note_garbage(entry.value());
+        Some(entry)
+    }
+
+    /// Removes a key whose value lives on under another (RENAME, MOVE).
+    pub fn take(&mut self, key: &[u8], now: Millis, version: Version) -> Option<Entry> {
+        let hash = self.map.seed().hash(key);
+        if self.bury_expired(hash, key, now) {
+            return None;
+        }
+        let entry = self.unlink(hash, key)?;
+        self.removals.note(hash, version);
+        Some(entry)
+    }
+
+    /// Removes the key where it is stored but expired at `now`; whether it was. Commands that emit
+    /// `expired` events call it before their change.
+    pub fn remove_expired(&mut self, key: &[u8], now: Millis) -> bool {
+        self.bury_expired(self.map.seed().hash(key), key, now)
+    }
+
+    /// Moves a key's value and expiry to another name, replacing what was there. False where the
+    /// key does not exist. Moving a key to itself changes its version only.
+    pub fn rename(&mut self, from: &[u8], to: &[u8], now: Millis, version: Version) -> bool {
+        let Some(entry) = self.take(from, now, version) else { return false };
+        let expires = entry.expires();
+        self.set(to, entry.into_value(), expires, version);
+        true
+    }
+
+    /// When a key that exists at `now` expires: the outer `None` where there is no key.
+    pub fn expires(&self, key: &[u8], now: Millis) -> Option<Option<Millis>> {
+        self.get(key, now).map(Entry::expires)
+    }
+
+    /// Gives a key another expiry, or none; false where the key does not exist at `now`. An expiry
+    /// in the past is the caller's to turn into a removal.
+    pub fn set_expiry(&mut self, key: &[u8], expires: Option<Millis>, now: Millis, version: Version) -> bool {
+        let Some(entry) = self.get_mut(key, now, version) else { return false };
+        let old = entry.expires();
+        entry.entry.set_expires(expires);
+        drop(entry);
+        self.move_expiry(key, old, expires);
+        true
+    }
+
+    /// How many keys are stored, the expired ones that are not yet removed included (DBSIZE).
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// How many stored keys have an expiry (INFO keyspace).
+    pub fn expiring_len(&self) -> usize {
+        self.expiries.len()
+    }
+
+    /// Every key that exists at `now`, in hash order.
+    pub fn iter(&self, now: Millis) -> impl Iterator<Item = (&Blob, &Entry)> {
+        self.map.iter().filter(move |(_, entry)| !entry.is_expired(now))
+    }
+
+    /// Visits keys from a cursor on, expired ones left out but counted as work; returns the next
+    /// cursor, 0 at the end. See [`CowMap::scan`].
+    pub fn scan(&self, cursor: u64, count: usize, now: Millis, mut visit: impl FnMut(&[u8], &Entry)) -> u64 {
+        self.map.scan(cursor, count, |key, entry| {
+            if !entry.is_expired(now) {
+                visit(key, entry);
+            }
+        })
+    }
+
+    /// A uniformly random key among those that exist at `now`.
+    pub fn random(&self, rng: &mut Rng, now: Millis) -> Option<&Blob> {
+        if self.map.is_empty() {
+            return None;
+        }
+        let mut rank = 0;
+        for _ in 0..RANDOM_DRAWS_MAX {
+            rank = rng.index(self.map.len());
+            let (key, entry) = self.map.nth(rank)?;
+            if !entry.is_expired(now) {
+                return Some(key);
+            }
+        }
+        // Nearly all are expired: uniform no more, but a key that exists is found.
+        let live = |(key, entry): (_, &Entry)| (!entry.is_expired(now)).then_some(key);
+        self.map.iter().skip(rank).find_map(live).or_else(|| self.map.iter().find_map(live))
+    }
+
+    /// What WATCH remembers of a key: it differs from what EXEC finds if the key was changed,
+    /// created, removed, or has expired in between. It may differ though nothing happened to this
+    /// key, where another key of the same hash prefix was removed.
+    pub fn key_version(&self, key: &[u8], now: Millis) -> Version {
+        let hash = self.map.seed().hash(key);
+        let removed = self.removals.get(hash);
+        match self.map.get_hashed(hash, key) {
+            // The lowest bit tells a live key from a missing one, so that an expiry is seen though
+            // nothing was written.
+            Some((_, entry)) if !entry.is_expired(now) => {
+                Version(entry.version().max(self.removals.floor()).0 << 1 | 1)
+            }
+            // As if it were removed already, so that the physical removal shows nothing.
+            Some((_, entry)) => Version(entry.version().max(removed).0 << 1),
+            None => Version(removed.0 << 1),
+        }
+    }
+
+    /// Removes every key; returns how many were stored.
+    pub fn flush(&mut self, version: Version) -> usize {
+        let len = self.map.len();
+        let empty = CowMap::new(self.map.seed());
+        self.garbage.push(Garbage::Keys(std::mem::replace(&mut self.map, empty)));
+        self.garbage.push(Garbage::Expiries(std::mem::take(&mut self.expiries)));
+        self.accounted_bytes = 0;
+        self.touch_all(version);
+        len
+    }
+
+    /// The part of [`crate::Keyspace::memory_bytes`] of this database.
+    pub fn memory_bytes(&self) -> usize {
+        self.accounted_bytes
+    }
+
+    /// Makes every WATCH on this database fail.
+    pub(crate) fn touch_all(&mut self, version: Version) {
+        self.removals.raise(version);
+    }
+
+    /// The earliest expiry and its key.
+    pub(crate) fn first_expiry(&self) -> Option<&(Millis, Blob)> {
+        self.expiries.first()
+    }
+
+    /// Removes the key that expires first.
+    pub(crate) fn remove_first_expiry(&mut self) -> Option<Blob> {
+        let (at, key) = self.expiries.first()?.clone();
+        let buried = self.bury_expired(self.map.seed().hash(&key), &key, at);
+        assert!(buried, "the index of expiries names stored keys and when they expire");
+        Some(key)
+    }
+
+    pub(crate) fn take_garbage(&mut self, into: &mut Vec<Garbage>) {
+        into.append(&mut self.garbage);
+    }
+
+    /// Removes an entry from map, index and account.
+    fn unlink(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
+        let entry = self.map.remove_hashed(hash, key)?;
+        self.accounted_bytes -= entry.accounted_bytes(key.len());
+        self.move_expiry(key, entry.expires(), None);
+        Some(entry)
+    }
+
+    /// Removes the key where it is stored but expired; whether it was. It was gone before: the
+    /// removal is noted with the entry's own version, as `key_version` answered since it expired.
+    fn bury_expired(&mut self, hash: u64, key: &[u8], now: Millis) -> bool {
+        if !self.map.get_hashed(hash, key).is_some_and(|(_, entry)| entry.is_expired(now)) {
+            return false;
+        }
+        let entry = self.unlink(hash, key).expect("the key was just found");
+        self.removals.note(hash, entry.version());
+        self.note_garbage(entry.value());
+        true
+    }
+
+    fn move_expiry(&mut self, key: &[u8], old: Option<Millis>, new: Option<Millis>) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            let removed = self.expiries.remove(&(old, Blob::new(key)));
+            assert!(removed, "every key with an expiry is in the index");
+        }
+        if let Some(new) = new {
+            let (key, _) = self.map.get_key_value(key).expect("only stored keys get an expiry");
+            self.expiries.insert((new, key.clone()));
+        }
+    }
+
+    /// Keeps a share of a value that is slow to free, so that nobody else drops the last one.
+    fn note_garbage(&mut self, value: &Value) {
+        if value.is_heavy() {
+            self.garbage.push(Garbage::Value(value.clone()));
+        }
+    }
+}
+
+/// Draws before `random` gives up on uniformity.
+const RANDOM_DRAWS_MAX: usize = 100;
+
+/// An entry open for changes; settles the memory account when it goes.
+#[derive(Debug)]
+pub struct EntryMut<'a> {
+    entry: &'a mut Entry,
+    key_bytes: usize,
+    before_bytes: usize,
+    accounted_bytes: &'a mut usize,
+    garbage: &'a mut Vec<Garbage>,
+}
+
+impl EntryMut<'_> {
+    /// Puts another value in the place of the old one; the expiry stays.
+    pub fn replace(&mut self, value: Value) {
+        let old = std::mem::replace(self.entry.value_mut(), value);
+        if old.is_heavy() {
+            self.garbage.push(Garbage::Value(old));
+        }
+    }
+}
+
+impl Deref for EntryMut<'_> {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.entry
+    }
+}
+
+impl DerefMut for EntryMut<'_> {
+    fn deref_mut(&mut self) -> &mut Entry {
+        self.entry
+    }
+}
+
+impl Drop for EntryMut<'_> {
+    fn drop(&mut self) {
+        *self.accounted_bytes -= self.before_bytes;
+        *self.accounted_bytes += self.entry.accounted_bytes(self.key_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
+
+use super::{
+    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW, REMOVALS, TABLE,
+    VARINT_BYTES_MAX, VERSION,
+};
+use crate::removals::SLOTS;
+use crate::{
+    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, StringValue, Value, packed,
+};
+
+/// Reads the blocks of an [`crate::Encoder`] in their order.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// There once the header was read.
+    keyspace: Option<Keyspace>,
+    db: Option<DbIndex>,
+    partial: Option<Partial>,
+    keys: u64,
+    ended: bool,
+}
+
+impl Keyspace {
+    /// The keyspace that these blocks encode.
+    pub fn decode<B: AsRef<[u8]>>(blocks: impl IntoIterator<Item = B>) -> Result<Keyspace, Error> {
+        let mut decoder = Decoder::new();
+        blocks.into_iter().try_for_each(|block| decoder.push(block.as_ref()))?;
+        decoder.finish()
+    }
+}
+
+impl Decoder {
+    /// A decoder at the first block.
+    pub fn new() -> Decoder {
+        Decoder::default()
+    }
+
+    /// Takes the next block. After an error the decoder is of no use.
+    pub fn push(&mut self, block: &[u8]) -> Result<(), Error> {
+        let mut bytes = Bytes(block);
+        while let Some(kind) = bytes.next_kind() {
+            if self.ended {
+                return Err(Error::Damaged("something after the end"));
+            }
+            match (kind, self.keyspace.is_some(), self.partial.is_some()) {
+                (HEADER, false, _) => self.header(&mut bytes)?,
+                (_, false, _) => return Err(Error::Magic),
+                (MORE, _, true) => self.piece(&mut bytes)?,
+                (_, _, true) => return Err(Error::Damaged("an entry that does not go on")),
+                (DATABASE, ..) => self.database(&mut bytes)?,
+                (REMOVALS, ..) => self.removals(&mut bytes)?,
+                (ENTRY, ..) => self.entry(&mut bytes)?,
+                (END, ..) => self.end(&mut bytes)?,
+                (tag, ..) => return Err(Error::Unknown { what: "record", tag }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The keyspace, once the last block was taken.
+    pub fn finish(self) -> Result<Keyspace, Error> {
+        match self.keyspace {
+            Some(keyspace) if self.ended => Ok(keyspace),
+            _ => Err(Error::Truncated("the sequence of blocks")),
+        }
+    }
+
+    /// How many keys were read so far, for progress.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+
+    fn header(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        if bytes.array::<4>("the header")? != *MAGIC {
+            return Err(Error::Magic);
+        }
+        let version = u16::from_le_bytes(bytes.array("the header")?);
+        if version != VERSION {
+            return Err(Error::Version(version));
+        }
+        let seed = Seed(bytes.array("the header")?);
+        let [databases] = bytes.array("the header")?;
+        if usize::from(databases) != DATABASES {
+            return Err(Error::Damaged("another number of databases"));
+        }
+        self.keyspace = Some(Keyspace::new(seed));
+        Ok(())
+    }
+
+    fn database(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        let [index] = bytes.array("a database")?;
+        let index = DbIndex::new(i64::from(index)).ok_or(Error::Damaged("a database out of range"))?;
+        if self.db.is_some_and(|before| before >= index) {
+            return Err(Error::Damaged("databases out of order"));
+        }
+        self.db = Some(index);
+        let floor = u64::from_le_bytes(bytes.array("a database")?);
+        let (keyspace, db) = self.place()?;
+        keyspace.db_mut(db).touch_all(crate::Version(floor));
+        Ok(())
+    }
+
+    fn removals(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        let count = u16::from_le_bytes(bytes.array("removals")?);
+        let (keyspace, db) = self.place()?;
+        for _ in 0..count {
+            let slot = u16::from_le_bytes(bytes.array("removals")?);
+            let version = u64::from_le_bytes(bytes.array("removals")?);
+            if usize::from(slot) >= SLOTS {
+                return Err(Error::Damaged("a removal out of range"));
+            }
+            keyspace.db_mut(db).removals.note_slot(usize::from(slot), crate::Version(version));
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        self.place()?;
+        let [tag] = bytes.array("an entry")?;
+        let expires = match tag & EXPIRES {
+            0 => None,
+            _ => Some(Millis(i64::from_le_bytes(bytes.array("an entry")?))),
+        };
+        if expires == Some(Millis(i64::MIN)) {
+            return Err(Error::Damaged("an expiry that stands for none"));
+        }
+        let version = crate::Version(bytes.varint("an entry")?);
+        let key_left = bytes.varint("an entry")?;
+        let value_left = bytes.varint("an entry")?;
+        let value = Build::new(tag & !EXPIRES, self.place()?.0.seed())?;
+        self.partial = Some(Partial { expires, version, key_left, key: Vec::new(), value_left, value });
+        self.piece(bytes)
+    }
+
+    fn piece(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        let Some(mut partial) = self.partial.take() else { return Ok(()) };
+        partial.key.extend_from_slice(bytes.up_to(&mut partial.key_left));
+        if partial.key_left == 0 {
+            partial.value.push(bytes.up_to(&mut partial.value_left))?;
+        }
+        if partial.key_left > 0 || partial.value_left > 0 {
+            self.partial = Some(partial);
+            return Ok(());
+        }
+        let value = partial.value.finish()?;
+        let (keyspace, db) = self.place()?;
+        if keyspace.db_mut(db).set(&partial.key, value, partial.expires, partial.version).is_some() {
+            return Err(Error::Damaged("a key twice"));
+        }
+        self.keys += 1;
+        Ok(())
+    }
+
+    fn end(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        if u64::from_le_bytes(bytes.array("the end")?) != self.keys {
+            return Err(Error::Damaged("another number of keys"));
+        }
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Where entries go.
+    fn place(&mut self) -> Result<(&mut Keyspace, DbIndex), Error> {
+        match (&mut self.keyspace, self.db) {
+            (Some(keyspace), Some(db)) => Ok((keyspace, db)),
+            _ => Err(Error::Damaged("an entry outside of a database")),
+        }
+    }
+}
+
+/// An entry of which some is still to come.
+#[derive(Debug)]
+struct Partial {
+    expires: Option<Millis>,
+    version: crate::Version,
+    key_left: u64,
+    key: Vec<u8>,
+    value_left: u64,
+    value: Build,
+}
+
+/// A value in the making. It grows with the bytes that came, not with what a length announced.
+#[derive(Debug)]
+enum Build {
+    Plain { tag: u8, bytes: Vec<u8> },
+    Table { map: CowMap<Blob>, rest: Vec<u8> },
+}
+
+impl Build {
+    fn new(tag: u8, seed: Seed) -> Result<Build, Error> {
+        match tag {
+            INTEGER | BYTES | RAW | PACKED => Ok(Build::Plain { tag, bytes: Vec::new() }),
+            TABLE => Ok(Build::Table { map: CowMap::new(seed), rest: Vec::new() }),
+            tag => Err(Error::Unknown { what: "type of value", tag }),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
+        match self {
+            Build::Plain { bytes, .. } => bytes.extend_from_slice(piece),
+            Build::Table { map, rest } => {
+                rest.extend_from_slice(piece);
+                let mut left = &rest[..];
+                while let Some((field, value, after)) = split_pair(left) {
+                    if map.insert(field, Blob::new(value)).is_some() {
+                        return Err(Error::Damaged("a field twice"));
+                    }
+                    left = after;
+                }
+                let used = rest.len() - left.len();
+                rest.drain(..used);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Value, Error> {
+        match self {
+            Build::Plain { tag: INTEGER, bytes } => {
+                let bytes = bytes.try_into().map_err(|_| Error::Damaged("a number of another width"))?;
+                Ok(Value::integer(i64::from_le_bytes(bytes)))
+            }
+            Build::Plain { tag: BYTES, bytes } => Ok(Value::String(StringValue::Bytes(Blob::from(bytes)))),
+            Build::Plain { tag: RAW, bytes } => Ok(Value::String(StringValue::Raw(bytes.into()))),
+            Build::Plain { bytes, .. } => {
+                HashValue::from_packed(bytes).map(Value::hash).ok_or(Error::Damaged("a packed hash"))
+            }
+            Build::Table { map, rest } if rest.is_empty() && !map.is_empty() => {
+                Ok(Value::hash(HashValue::from_table(map)))
+            }
+            Build::Table { .. } => Err(Error::Damaged("a hash table")),
+        }
+    }
+}
+
+fn split_pair(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (field, rest) = packed::split_one(data)?;
+    let (value, rest) = packed::split_one(rest)?;
+    Some((field, value, rest))
+}
+
+/// What is left of a block.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn next_kind(&mut self) -> Option<u8> {
+        let (kind, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*kind)
+    }
+
+    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Error> {
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Error::Truncated(what))?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    fn varint(&mut self, what: &'static str) -> Result<u64, Error> {
+        let mut number = 0;
+        for i in 0..VARINT_BYTES_MAX {
+            let [byte] = self.array(what)?;
+            number |= u64::from(byte & 0x7f) << (7 * i);
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(Error::Damaged("a number without end"))
+    }
+
+    /// At most `left` bytes off the front, and so many fewer left.
+    fn up_to(&mut self, left: &mut u64) -> &'a [u8] {
+        let len = usize::try_from(*left).unwrap_or(usize::MAX).min(self.0.len());
+        let (bytes, rest) = self.0.split_at(len);
+        self.0 = rest;
+        *left -= len as u64;
+        bytes
+    }
+}

@@ -1,0 +1,270 @@
+//! The hash type: a packed list of pairs while it is small, a table once it is not.
+
+use crate::packed::{self, Packed, PackedIter};
+use crate::{Blob, CowMap, Iter, Seed};
+
+/// A hash. It begins packed, in order of insertion as Redis' listpack, becomes a table when it
+/// passes a limit, and never goes back.
+#[derive(Clone, Debug)]
+pub struct HashValue {
+    repr: Repr,
+}
+
+#[derive(Clone, Debug)]
+enum Repr {
+    Packed(Packed),
+    Table(Table),
+}
+
+/// Pairs in a table, with what they amount to.
+#[derive(Clone, Debug)]
+struct Table {
+    map: CowMap<Blob>,
+    heap_bytes: usize,
+    /// The pairs' length in a snapshot.
+    encoded_bytes: usize,
+}
+
+/// What a snapshot and a digest see of a hash.
+pub(crate) enum Contents<'a> {
+    Packed(&'a [u8]),
+    /// The pairs and their length in a snapshot.
+    Table(&'a CowMap<Blob>, usize),
+}
+
+/// Limits of the packed form: the settings `hash-max-listpack-entries` and `-value`.
+#[derive(Clone, Copy, Debug)]
+pub struct HashLimits {
+    /// Most fields that stay packed.
+    pub entries_max: usize,
+    /// Longest field or value, in bytes, that stays packed.
+    pub value_bytes_max: usize,
+}
+
+impl Default for HashLimits {
+    fn default() -> HashLimits {
+        HashLimits { entries_max: 128, value_bytes_max: 64 }
+    }
+}
+
+/// What `OBJECT ENCODING` says of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashEncoding {
+    /// Packed.
+    Listpack,
+    /// A table.
+    Hashtable,
+}
+
+impl HashEncoding {
+    /// Redis' name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            HashEncoding::Listpack => "listpack",
+            HashEncoding::Hashtable => "hashtable",
+        }
+    }
+}
+
+impl HashValue {
+    /// An empty hash. A keyspace holds none: whoever empties a hash removes its key.
+    pub fn new() -> HashValue {
+        HashValue { repr: Repr::Packed(Packed::default()) }
+    }
+
+    /// How many fields.
+    pub fn len(&self) -> usize {
+        match &self.repr {
+            Repr::Packed(packed) => packed.len(),
+            Repr::Table(table) => table.map.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+        match &self.repr {
+            Repr::Packed(packed) => packed.get(field),
+            Repr::Table(table) => table.map.get(field).map(Blob::as_bytes),
+        }
+    }
+
+    /// Whether the field is there.
+    pub fn contains(&self, field: &[u8]) -> bool {
+        self.get(field).is_some()
+    }
+
+    /// Sets a field; true where it is new. `seed` is the keyspace's ([`crate::Keyspace::seed`]).
+    pub fn insert(&mut self, field: &[u8], value: &[u8], limits: HashLimits, seed: Seed) -> bool {
+        let long = field.len().max(value.len()) > limits.value_bytes_max;
+        if long {
+            self.make_table(seed);
+        }
+        let added = match &mut self.repr {
+            Repr::Packed(packed) => packed.insert(field, value),
+            Repr::Table(table) => table.insert(field, value),
+        };
+        // Redis looks at the number after the insertion, so the table starts at one above it.
+        if self.len() > limits.entries_max {
+            self.make_table(seed);
+        }
+        added
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.repr {
+            Repr::Packed(packed) => packed.remove(field),
+            Repr::Table(table) => table.remove(field),
+        }
+    }
+
+    /// The pair of this rank in iteration order, for uniform sampling (HRANDFIELD).
+    pub fn nth(&self, rank: usize) -> Option<(&[u8], &[u8])> {
+        match &self.repr {
+            Repr::Packed(packed) => packed.nth(rank),
+            Repr::Table(table) => table.map.nth(rank).map(|(field, value)| (&**field, &**value)),
+        }
+    }
+
+    /// Every pair: in order of insertion while packed, in hash order as a table.
+    pub fn iter(&self) -> HashIter<'_> {
+        HashIter(match &self.repr {
+            Repr::Packed(packed) => HashIterRepr::Packed(packed.iter()),
+            Repr::Table(table) => HashIterRepr::Table(table.map.iter()),
+        })
+    }
+
+    /// Visits about `count` pairs from a cursor on; returns the next cursor, 0 at the end. A packed
+    /// hash is visited whole, as in Redis. See [`CowMap::scan`].
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
+        match &self.repr {
+            Repr::Packed(packed) => {
+                packed.iter().for_each(|(field, value)| visit(field, value));
+                0
+            }
+            Repr::Table(table) => table.map.scan(cursor, count, |field, value| visit(field, value)),
+        }
+    }
+
+    /// What `OBJECT ENCODING` says.
+    pub fn encoding(&self) -> HashEncoding {
+        match &self.repr {
+            Repr::Packed(_) => HashEncoding::Listpack,
+            Repr::Table(_) => HashEncoding::Hashtable,
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        HEAD_BYTES
+            + match &self.repr {
+                Repr::Packed(packed) => packed.data().len(),
+                Repr::Table(table) => table.heap_bytes,
+            }
+    }
+
+    pub(crate) fn contents(&self) -> Contents<'_> {
+        match &self.repr {
+            Repr::Packed(packed) => Contents::Packed(packed.data()),
+            Repr::Table(table) => Contents::Table(&table.map, table.encoded_bytes),
+        }
+    }
+
+    /// A packed hash of these bytes; `None` where they are not pairs, or none.
+    pub(crate) fn from_packed(data: Vec<u8>) -> Option<HashValue> {
+        Some(HashValue { repr: Repr::Packed(Packed::from_data(data)?) })
+    }
+
+    pub(crate) fn from_table(map: CowMap<Blob>) -> HashValue {
+        let mut table = Table { map: CowMap::new(map.seed()), heap_bytes: 0, encoded_bytes: 0 };
+        map.iter().for_each(|(field, value)| table.count(field, value));
+        HashValue { repr: Repr::Table(Table { map, ..table }) }
+    }
+
+    fn make_table(&mut self, seed: Seed) {
+        let Repr::Packed(packed) = &self.repr else { return };
+        let mut table = Table { map: CowMap::new(seed), heap_bytes: 0, encoded_bytes: 0 };
+        packed.iter().for_each(|(field, value)| {
+            table.insert(field, value);
+        });
+        self.repr = Repr::Table(table);
+    }
+}
+
+impl Table {
+    /// True where the field is new.
+    fn insert(&mut self, field: &[u8], value: &[u8]) -> bool {
+        self.count(field, value);
+        match self.map.insert(field, Blob::new(value)) {
+            Some(old) => {
+                self.discount(field, &old);
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn remove(&mut self, field: &[u8]) -> bool {
+        match self.map.remove(field) {
+            Some(old) => {
+                self.discount(field, &old);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn count(&mut self, field: &[u8], value: &[u8]) {
+        self.heap_bytes += pair_bytes(field.len(), value.len());
+        self.encoded_bytes += packed::encoded_bytes(field.len()) + packed::encoded_bytes(value.len());
+    }
+
+    fn discount(&mut self, field: &[u8], value: &[u8]) {
+        self.heap_bytes -= pair_bytes(field.len(), value.len());
+        self.encoded_bytes -= packed::encoded_bytes(field.len()) + packed::encoded_bytes(value.len());
+    }
+}
+
+impl Default for HashValue {
+    fn default() -> HashValue {
+        HashValue::new()
+    }
+}
+
+/// The shared allocation that holds a hash.
+const HEAD_BYTES: usize = 80;
+
+fn pair_bytes(field_bytes: usize, value_bytes: usize) -> usize {
+    PAIR_BYTES + Blob::heap_bytes(field_bytes) + Blob::heap_bytes(value_bytes)
+}
+
+/// Field, value and hash in a bucket, with its spare room.
+const PAIR_BYTES: usize = 46;
+
+/// The pairs of a [`HashValue`].
+#[derive(Clone, Debug)]
+pub struct HashIter<'a>(HashIterRepr<'a>);
+
+#[derive(Clone, Debug)]
+enum HashIterRepr<'a> {
+    Packed(PackedIter<'a>),
+    Table(Iter<'a, Blob>),
+}
+
+impl<'a> Iterator for HashIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            HashIterRepr::Packed(pairs) => pairs.next(),
+            HashIterRepr::Table(pairs) => pairs.next().map(|(field, value)| (&**field, &**value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

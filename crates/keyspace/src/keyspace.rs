@@ -1,0 +1,112 @@
+//! All databases together: what one state machine holds.
+
+use std::collections::BTreeSet;
+
+use crate::{Blob, CowMap, DATABASES, Db, DbIndex, Entry, Millis, Seed, Snapshot, Value, Version};
+
+/// The sixteen databases. One that is replaced whole (a snapshot was installed) is slow to free:
+/// drop it where nobody waits.
+#[derive(Debug)]
+pub struct Keyspace {
+    seed: Seed,
+    dbs: Vec<Db>,
+}
+
+impl Keyspace {
+    /// Empty databases under this hash seed.
+    pub fn new(seed: Seed) -> Keyspace {
+        Keyspace { seed, dbs: (0..DATABASES).map(|_| Db::new(seed)).collect() }
+    }
+
+    /// The hash seed.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// A database to read.
+    pub fn db(&self, index: DbIndex) -> &Db {
+        &self.dbs[index.index()]
+    }
+
+    /// A database to change.
+    pub fn db_mut(&mut self, index: DbIndex) -> &mut Db {
+        &mut self.dbs[index.index()]
+    }
+
+    /// Exchanges two databases (SWAPDB). Watched keys of both count as changed.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex, version: Version) {
+        self.dbs.swap(a.index(), b.index());
+        self.dbs[a.index()].touch_all(version);
+        self.dbs[b.index()].touch_all(version);
+    }
+
+    /// Removes every key of every database; returns how many were stored.
+    pub fn flush_all(&mut self, version: Version) -> usize {
+        self.dbs.iter_mut().map(|db| db.flush(version)).sum()
+    }
+
+    /// All that a snapshot holds, as of now, in constant time; it stays as it is while this
+    /// keyspace changes. Drop it off the apply task: it may hold the last share of much.
+    pub fn capture(&self) -> Snapshot {
+        let dbs = self.dbs.iter().map(|db| (db.map.clone(), db.removals.clone())).collect();
+        Snapshot { seed: self.seed, dbs }
+    }
+
+    /// A checksum of all that is stored; see [`Snapshot::digest`].
+    pub fn digest(&self) -> u64 {
+        self.capture().digest()
+    }
+
+    /// Estimate of the memory in use: a function of contents alone, so it is equal on all nodes.
+    pub fn memory_bytes(&self) -> usize {
+        self.dbs.iter().map(Db::memory_bytes).sum()
+    }
+
+    /// What was removed and is slow to free; drop it on another thread.
+    pub fn take_garbage(&mut self) -> Vec<Garbage> {
+        let mut garbage = Vec::new();
+        self.dbs.iter_mut().for_each(|db| db.take_garbage(&mut garbage));
+        garbage
+    }
+
+    /// The earliest expiry of any key.
+    pub fn next_expiry(&self) -> Option<Millis> {
+        self.dbs.iter().filter_map(Db::first_expiry).map(|(at, _)| *at).min()
+    }
+
+    /// Removes at most `max` keys that are expired at `now`, ordered by (expiry, database, key);
+    /// returns them.
+    pub fn expire_slice(&mut self, now: Millis, max: usize) -> Vec<Expired> {
+        let mut expired = Vec::new();
+        while expired.len() < max {
+            let first =
+                DbIndex::all().filter_map(|db| self.db(db).first_expiry().map(|(at, _)| (*at, db))).min();
+            let Some((at, db)) = first.filter(|(at, _)| *at <= now) else { break };
+            let key = self.db_mut(db).remove_first_expiry().expect("its expiry was just read");
+            expired.push(Expired { db, key, at });
+        }
+        expired
+    }
+}
+
+/// A key that [`Keyspace::expire_slice`] removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Its database.
+    pub db: DbIndex,
+    /// The key.
+    pub key: Blob,
+    /// When it expired.
+    pub at: Millis,
+}
+
+/// Something removed that is slow to free. Its only use is to be dropped where nobody waits.
+#[derive(Debug)]
+pub enum Garbage {
+    /// A large value.
+    Value(Value),
+    /// A database's keys.
+    Keys(CowMap<Entry>),
+    /// A database's index of expiries.
+    Expiries(BTreeSet<(Millis, Blob)>),
+}

@@ -1,0 +1,179 @@
+//! A value of any type, and the entry that a key maps to.
+
+use std::sync::Arc;
+
+use crate::{HashValue, Millis, StringValue, Version};
+
+/// A value. Types that come later are variants here; every one clones in constant time.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Value {
+    /// A string.
+    String(StringValue),
+    /// A hash; never empty inside a keyspace.
+    Hash(Arc<HashValue>),
+}
+
+// Every key of the keyspace pays for these.
+const _: () = assert!(size_of::<Value>() == 16);
+const _: () = assert!(size_of::<Entry>() <= 40);
+
+impl Value {
+    /// A string of these bytes, as SET stores it.
+    pub fn string(bytes: &[u8]) -> Value {
+        Value::String(StringValue::new(bytes))
+    }
+
+    /// A string that holds a number.
+    pub fn integer(number: i64) -> Value {
+        Value::String(StringValue::Int(number))
+    }
+
+    /// A hash.
+    pub fn hash(hash: HashValue) -> Value {
+        Value::Hash(Arc::new(hash))
+    }
+
+    /// Redis' name of the type (TYPE, SCAN TYPE).
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::String(_) => "string",
+            Value::Hash(_) => "hash",
+        }
+    }
+
+    /// Redis' name of the encoding (OBJECT ENCODING).
+    pub fn encoding_name(&self) -> &'static str {
+        match self {
+            Value::String(string) => string.encoding().name(),
+            Value::Hash(hash) => hash.encoding().name(),
+        }
+    }
+
+    /// The string, where this is one.
+    pub fn as_string(&self) -> Option<&StringValue> {
+        match self {
+            Value::String(string) => Some(string),
+            _ => None,
+        }
+    }
+
+    /// The string for changes, where this is one.
+    pub fn as_string_mut(&mut self) -> Option<&mut StringValue> {
+        match self {
+            Value::String(string) => Some(string),
+            _ => None,
+        }
+    }
+
+    /// The hash, where this is one.
+    pub fn as_hash(&self) -> Option<&HashValue> {
+        match self {
+            Value::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// The hash for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_hash_mut(&mut self) -> Option<&mut HashValue> {
+        match self {
+            Value::Hash(hash) => Some(Arc::make_mut(hash)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of heap behind the value: an estimate that depends on content and encoding alone.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Value::String(string) => string.heap_bytes(),
+            Value::Hash(hash) => hash.heap_bytes(),
+        }
+    }
+
+    /// Whether freeing the value may take longer than apply should wait.
+    pub(crate) fn is_heavy(&self) -> bool {
+        match self {
+            Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
+            Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+        }
+    }
+}
+
+/// Values with more elements are freed on another thread.
+const HEAVY_ELEMENTS_MIN: usize = 64;
+/// Strings with more bytes are freed on another thread.
+const HEAVY_BYTES_MIN: usize = 1024 * 1024;
+
+/// Stands for "never expires". No key is ever stored with this expiry: it is in the past.
+const NEVER: i64 = i64::MIN;
+
+/// What a key maps to.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    value: Value,
+    /// Milliseconds since the Unix epoch, or [`NEVER`].
+    expires: i64,
+    version: Version,
+    /// Room for the time and frequency of access (OBJECT IDLETIME, OBJECT FREQ). Not kept yet:
+    /// reads share the keyspace, so it wants an atomic, and what OBJECT replies must be agreed.
+    _accessed: u32,
+}
+
+impl Entry {
+    pub(crate) fn new(value: Value, expires: Option<Millis>, version: Version) -> Entry {
+        let mut entry = Entry { value, expires: NEVER, version, _accessed: 0 };
+        entry.set_expires(expires);
+        entry
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The value for changes. To put another in its place use [`crate::EntryMut::replace`], which
+    /// frees what is large elsewhere.
+    pub fn value_mut(&mut self) -> &mut Value {
+        &mut self.value
+    }
+
+    /// The value alone.
+    pub fn into_value(self) -> Value {
+        self.value
+    }
+
+    /// When the key expires, if ever.
+    pub fn expires(&self) -> Option<Millis> {
+        (self.expires != NEVER).then_some(Millis(self.expires))
+    }
+
+    /// The version of the last change.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether the key no longer exists at this time.
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.expires != NEVER && self.expires <= now.0
+    }
+
+    pub(crate) fn set_expires(&mut self, expires: Option<Millis>) {
+        self.expires = expires.map_or(NEVER, |at| at.0);
+    }
+
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// The entry's share of `memory_bytes` under a key of this length.
+    pub(crate) fn accounted_bytes(&self, key_bytes: usize) -> usize {
+        let expiry = if self.expires == NEVER { 0 } else { EXPIRY_BYTES };
+        ENTRY_BYTES + crate::Blob::heap_bytes(key_bytes) + self.value.heap_bytes() + expiry
+    }
+}
+
+/// Key, entry and hash in a bucket, with the bucket's spare room and its share of the directory,
+/// as measured by the keyspace bench at a million keys.
+const ENTRY_BYTES: usize = 72;
+/// A place in the index of expiries.
+const EXPIRY_BYTES: usize = 40;

@@ -1,0 +1,158 @@
+//! A cluster's node as its sessions see it.
+//!
+//! What it leaves to others: everything; it passes requests to the pipeline and the barriers, and figures
+//! to `INFO`.
+//!
+//! Invariant: before the node knows its cluster, nothing is served and nothing is queued: `-LOADING`.
+//!
+//! Called by: connection tasks.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use quorate_commands::State;
+use quorate_commands::settings::SettingId;
+use quorate_keyspace::Millis;
+
+use crate::admin::{Call, Role};
+use crate::group::{Failure, Group};
+use crate::node::{Node, Phase, Running};
+use crate::rules;
+use crate::session::{Admission, Backend, Front, MemberFacts, NodeFacts, ReadMode};
+
+/// The reply while the node does not serve yet.
+const LOADING: &str = "LOADING Quorate is loading the dataset in memory or waits for its cluster";
+/// The reply to a local read that would be older than the bound on staleness.
+const TOO_STALE: &str = "CLUSTERDOWN This node has not heard from its leader lately; the read would be too old";
+/// How long `WAIT` gives other nodes to tell how far they are.
+const ASK_MAX: Duration = Duration::from_millis(500);
+const PORT: SettingId = SettingId::of("port");
+
+impl Node {
+    fn serving_parts(&self) -> Result<&Running, Failure> {
+        match (self.inner.running.get(), &*self.inner.phase.borrow()) {
+            (Some(running), Phase::Serving) => Ok(running),
+            _ => Err(Failure::Refused(LOADING.into())),
+        }
+    }
+}
+
+impl Backend for Node {
+    async fn write(&self, group: Group) -> Result<Bytes, Failure> {
+        let running = self.serving_parts()?;
+        running.pipeline.write(group).await
+    }
+
+    async fn barrier(&self, mode: ReadMode) -> Result<Millis, Failure> {
+        let running = self.serving_parts()?;
+        match mode {
+            // A lease relies on more than a barrier does; without one the stronger read is as right.
+            ReadMode::Index | ReadMode::Lease => running.barriers.wait().await,
+            ReadMode::Local => {
+                let leadership = *running.raft.leadership().borrow();
+                let fresh = leadership.leader_is_me
+                    || leadership.leader.is_some_and(|leader| {
+                        self.inner.peers.heard_within(leader, self.inner.options.staleness_max)
+                    });
+                if fresh { Ok(running.replica.clock()) } else { Err(Failure::Refused(TOO_STALE.into())) }
+            }
+        }
+    }
+
+    fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        self.inner.replica.read(|replicated| look(&replicated.state))
+    }
+
+    fn front(&self) -> &Front {
+        &self.inner.front
+    }
+
+    fn admission(&self) -> Admission {
+        if !self.inner.serving.load(Ordering::Acquire) {
+            return Admission::Loading;
+        }
+        if self.inner.draining.load(Ordering::Acquire) {
+            return Admission::Draining;
+        }
+        if self.inner.replica.out_of_memory() { Admission::OutOfMemory } else { Admission::Open }
+    }
+
+    async fn snapshot(&self) -> Result<(), String> {
+        let running = self.serving_parts().map_err(|failure| failure.to_string())?;
+        let node = Some(running.identity.node.0);
+        running.cluster.call(Call::Snapshot { node }).await.map(drop).map_err(|refusal| refusal.to_string())
+    }
+
+    async fn replicas_durable(&self) -> usize {
+        let Ok(running) = self.serving_parts() else { return 0 };
+        let members = running.raft.members();
+        // What this node has acknowledged is on a majority, which may or may not include this node.
+        let certain = rules::voters(&members).len() / 2;
+        let index = running.replica.applied();
+        let me = running.identity.node;
+        let others = members.nodes.keys().filter(|node| **node != me);
+        let asked = join_all(others.map(|node| self.inner.peers.ping(*node, ASK_MAX))).await;
+        // Who has applied an entry has it on disk, or in a snapshot that is.
+        let seen = asked.into_iter().filter(|answer| matches!(answer, Ok((_, applied)) if *applied >= index)).count();
+        seen.max(certain)
+    }
+
+    fn shutdown(&self) {
+        let node = self.clone();
+        // Apart from the client's runtime, which may end before the node has.
+        self.inner.spawn(async move { node.stop().await });
+    }
+
+    fn facts(&self) -> NodeFacts {
+        let uptime = self.inner.started.elapsed();
+        let run_id = self.inner.run_id.clone();
+        let port = self.inner.front.node_settings.number(PORT);
+        let resp_port = u16::try_from(port).unwrap_or(0);
+        let Some(running) = self.inner.running.get() else {
+            return NodeFacts { run_id, uptime, resp_port, ..NodeFacts::default() };
+        };
+        let metrics = running.raft.metrics();
+        let members = running.raft.members();
+        let index = |id: Option<quorate_raft::LogId>| id.map_or(0, |id| id.index);
+        let role = match metrics.role {
+            quorate_raft::Role::Leader => Role::Leader,
+            quorate_raft::Role::Follower => Role::Follower,
+            quorate_raft::Role::Candidate => Role::Candidate,
+            quorate_raft::Role::Learner if members.nodes.contains_key(&running.identity.node) => Role::Learner,
+            _ => Role::Outsider,
+        };
+        let members = members.nodes.iter().map(|(id, info)| MemberFacts {
+            id: id.0,
+            resp: info.resp.clone(),
+            voter: members.is_voter(*id),
+            durable: metrics.replication.get(id).map(|matched| index(*matched)),
+        });
+        NodeFacts {
+            cluster: format!("{:032x}", running.identity.cluster),
+            node: running.identity.node.0,
+            run_id,
+            role: Some(role),
+            show_roles: false,
+            leader: metrics.leader.map(|leader| leader.0),
+            term: metrics.term,
+            members: members.collect(),
+            last_log: metrics.last_log.unwrap_or(0),
+            first_log: metrics.purged.map_or(0, |id| id.index + 1),
+            log_bytes: metrics.log_bytes,
+            committed: index(metrics.committed),
+            applied: running.replica.applied(),
+            snapshot: index(metrics.snapshot),
+            snapshot_unix_seconds: 0,
+            snapshot_running: false,
+            snapshot_failed: false,
+            snapshots: 0,
+            resp_port,
+            uptime,
+            config_file: self.inner.options.config_file.clone(),
+            allocated_bytes: self.inner.allocated_bytes.get().and_then(|ask| ask()),
+            expired_keys: running.replica.expired(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A typed client inside the process: a session without a socket.
+//!
+//! Reads and writes have the same promises as over a socket (`docs/consistency.md`); clones are
+//! connections of their own, so tasks need not wait for each other.
+//!
+//! Called by: programs that embed a node, and the admin API's settings.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use quorate_resp::{Request, Value};
+use tokio::sync::Mutex;
+
+use crate::node::Node;
+use crate::session::{ClientOrigin, Flow, ReadMode, Session};
+
+/// Why a command has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The command was answered with an error: it had no effect. The text starts with Redis' code.
+    #[error("{0}")]
+    Reply(String),
+    /// The command may or may not have taken effect, now or later.
+    #[error("the outcome of the command is unknown")]
+    Unknown,
+    /// The reply is of another type than asked for, as for `get` of something else than a string.
+    #[error("the reply is {0}, not what was asked for")]
+    Type(&'static str),
+}
+
+impl ClientError {
+    /// Whether the same command may be sent again without fear of a second effect.
+    pub fn had_no_effect(&self) -> bool {
+        matches!(self, ClientError::Reply(_))
+    }
+}
+
+/// A connection to the node in the same process.
+pub struct Client {
+    node: Arc<Node>,
+    /// `None` after an unknown outcome: the next command opens a new session.
+    session: Mutex<Option<Session<Node>>>,
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Client {
+        Client { node: self.node.clone(), session: Mutex::new(None) }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// A client of this node that needs no socket.
+    pub fn client(&self) -> Client {
+        Client { node: Arc::new(self.clone()), session: Mutex::new(None) }
+    }
+}
+
+impl Client {
+    /// Runs any command.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; an error reply is one.
+    pub async fn execute<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, ClientError> {
+        let request = Request::from_args(args.iter().map(AsRef::as_ref));
+        let mut guard = self.session.lock().await;
+        // Taken out while it works: a dropped future leaves no half-done session behind.
+        let mut session = match guard.take() {
+            Some(session) => session,
+            None => self.open().await,
+        };
+        let mut requests = VecDeque::from([request]);
+        let flow = session.execute(&mut requests).await;
+        let mut buffer = BytesMut::new();
+        for piece in session.take_output() {
+            buffer.extend_from_slice(&piece);
+        }
+        let value = Value::decode(&mut buffer).ok().flatten();
+        if flow == Flow::Continue {
+            *guard = Some(session);
+        }
+        match value {
+            Some(Value::Error(text)) => Err(ClientError::Reply(String::from_utf8_lossy(&text).into_owned())),
+            Some(value) => Ok(value),
+            None => Err(ClientError::Unknown),
+        }
+    }
+
+    async fn open(&self) -> Session<Node> {
+        let origin = ClientOrigin { local: true, fd: -1, ..ClientOrigin::default() };
+        let mut session = Session::new(self.node.clone(), origin);
+        session.trust();
+        session.set_read_mode(ReadMode::Index);
+        let mut hello = VecDeque::from([Request::from_args([&b"HELLO"[..], b"3"])]);
+        let _greeting = session.execute(&mut hello).await;
+        let _greeting = session.take_output();
+        session
+    }
+
+    /// The string at a key.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, ClientError> {
+        match self.execute(&[b"GET", key.as_ref()]).await? {
+            Value::Bulk(bytes) => Ok(Some(bytes)),
+            Value::Null => Ok(None),
+            _ => Err(ClientError::Type("no string")),
+        }
+    }
+
+    /// Sets a key to a string.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), ClientError> {
+        self.execute(&[b"SET", key.as_ref(), value.as_ref()]).await.map(drop)
+    }
+
+    /// Sets a key to a string that expires.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_for(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        ttl: Duration,
+    ) -> Result<(), ClientError> {
+        let millis = ttl.as_millis().to_string();
+        self.execute(&[b"SET", key.as_ref(), value.as_ref(), b"PX", millis.as_bytes()]).await.map(drop)
+    }
+
+    /// Adds to the number at a key, and returns it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn incr(&self, key: impl AsRef<[u8]>, by: i64) -> Result<i64, ClientError> {
+        let by = by.to_string();
+        match self.execute(&[b"INCRBY", key.as_ref(), by.as_bytes()]).await? {
+            Value::Integer(value) => Ok(value),
+            _ => Err(ClientError::Type("no integer")),
+        }
+    }
+
+    /// Removes a key; whether it was there.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn del(&self, key: impl AsRef<[u8]>) -> Result<bool, ClientError> {
+        match self.execute(&[b"DEL", key.as_ref()]).await? {
+            Value::Integer(removed) => Ok(removed > 0),
+            _ => Err(ClientError::Type("no integer")),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The replicated state machine: applies the log's entries to the state, in order.
+//!
+//! What it leaves to others: consensus and files (`quorate_raft`), what a command does
+//! (`quorate_commands`), who waits for replies ([`crate::pipeline`]).
+//!
+//! Invariants:
+//! - The state is a pure function of the log (P5): this file reads no clock, no randomness and no setting
+//!   of this node. Replies are computed on every node alike, and kept only on the batch's origin.
+//! - A batch takes effect exactly once ([`crate::origins`]).
+//! - The write lock is held for one entry at a time; replies are sent after it is released.
+//!
+//! Called by: the apply task (`apply`, `capture`, `install`); readers take the read lock for moments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use quorate_commands::{Args, Events, Read, Settings, State, StateDecoder, StateEncoder, WriteContext};
+use quorate_keyspace::{Millis, Rng, Seed, Version};
+use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
+use quorate_resp::{Protocol, Reply};
+use tokio::sync::watch;
+
+use crate::batch::{BatchRequest, Data, Requests, Stamp};
+use crate::origins::{Admission, Origins};
+use crate::pipeline::{Pipeline, Place, Sealed};
+use crate::reclaim::Reclaimer;
+use crate::rules;
+use crate::session::Front;
+
+/// Due keys that one entry removes at most; the rest follows with the next entries. They do not exist
+/// logically from the moment they are due.
+const EXPIRED_PER_ENTRY_MAX: usize = 256;
+/// The first block of a snapshot: format of the machine's own part.
+const HEAD_FORMAT: u8 = 1;
+
+/// A version is the log index and, below it, the request's position in the batch: every request has its
+/// own, so that a watched key shows a change within the same batch.
+const POSITION_BITS: u32 = 20;
+
+/// Everything that is replicated.
+#[derive(Debug)]
+pub(crate) struct Replicated {
+    pub(crate) state: State,
+    pub(crate) origins: Origins,
+    /// The highest id that each node number ever had.
+    pub(crate) highest_ids: BTreeMap<u32, NodeId>,
+    /// Whether the first stamp has seeded the maps.
+    seeded: bool,
+}
+
+impl Replicated {
+    fn new() -> Replicated {
+        Replicated {
+            state: State::new(Seed([0; 16])),
+            origins: Origins::default(),
+            highest_ids: BTreeMap::new(),
+            seeded: false,
+        }
+    }
+}
+
+/// This node's copy of the replicated state, shared by the apply task and all readers.
+pub(crate) struct Replica {
+    replicated: RwLock<Replicated>,
+    applied: watch::Sender<u64>,
+    clock: AtomicI64,
+    writes: AtomicU64,
+    expired: AtomicU64,
+    out_of_memory: AtomicBool,
+}
+
+impl Replica {
+    pub(crate) fn new() -> Arc<Replica> {
+        Arc::new(Replica {
+            replicated: RwLock::new(Replicated::new()),
+            applied: watch::Sender::new(0),
+            clock: AtomicI64::new(0),
+            writes: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            out_of_memory: AtomicBool::new(false),
+        })
+    }
+
+    /// Looks at the state. Keep it short: apply waits.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Replicated) -> R) -> R {
+        look(&self.replicated.read())
+    }
+
+    /// The last applied log index.
+    pub(crate) fn applied(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// The agreed time of the last applied entry.
+    pub(crate) fn clock(&self) -> Millis {
+        Millis(self.clock.load(Ordering::Acquire))
+    }
+
+    /// Write commands applied since the start, for metrics.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Expired keys removed since the start, for metrics.
+    pub(crate) fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Whether the data has reached the memory limit: no command that adds data is to be proposed.
+    pub(crate) fn out_of_memory(&self) -> bool {
+        self.out_of_memory.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this index has been applied.
+    pub(crate) async fn wait_applied(&self, index: u64) {
+        if self.applied() >= index {
+            return;
+        }
+        let mut applied = self.applied.subscribe();
+        // The sender lives in `self`, so the wait cannot fail.
+        let _ = applied.wait_for(|applied| *applied >= index).await;
+    }
+}
+
+/// The side of the replica that the apply task drives.
+pub(crate) struct Machine {
+    replica: Arc<Replica>,
+    pipeline: Arc<Pipeline>,
+    front: Arc<Front>,
+    reclaimer: Reclaimer,
+    /// Replies of other nodes' batches go here, that is nowhere.
+    discard: Reply,
+}
+
+/// Replies that are ready to go, once the lock is released.
+type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<Bytes, crate::group::Failure>>, Bytes)>;
+
+impl Machine {
+    pub(crate) fn new(
+        replica: Arc<Replica>,
+        pipeline: Arc<Pipeline>,
+        front: Arc<Front>,
+        reclaimer: Reclaimer,
+    ) -> Machine {
+        Machine { replica, pipeline, front, reclaimer, discard: Reply::discarding() }
+    }
+
+    fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
+        let data = Data::decode(data).map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
+        match data {
+            Data::Tick(stamp) => {
+                let mut replicated = self.replica.replicated.write();
+                begin(&mut replicated, stamp);
+                self.finish(&mut replicated);
+                Ok(())
+            }
+            Data::Batch { stamp, origin, sequence, requests } => {
+                let mut outbox = Vec::new();
+                let result = {
+                    let mut replicated = self.replica.replicated.write();
+                    begin(&mut replicated, stamp);
+                    let admission = replicated.origins.admit(origin, sequence);
+                    let own = origin == self.pipeline.origin();
+                    let result = match admission {
+                        Admission::Next => {
+                            let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
+                            let entry = BatchEntry { id, stamp, requests, groups };
+                            run_batch(&mut replicated, entry, &self.front.node_settings, &mut outbox, &mut self.discard)
+                        }
+                        Admission::Gap => {
+                            if own {
+                                self.pipeline.resend();
+                            }
+                            Ok(0)
+                        }
+                        Admission::Repeat | Admission::Stale => Ok(0),
+                    };
+                    self.finish(&mut replicated);
+                    result
+                };
+                let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
+                self.replica.writes.fetch_add(executed, Ordering::Relaxed);
+                for (waiting, replies) in outbox {
+                    // A connection that is gone does not need its replies.
+                    let _gone = waiting.send(Ok(replies));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Housekeeping of every entry: due keys, and large dropped values, which another thread frees.
+    fn finish(&self, replicated: &mut Replicated) {
+        let now = replicated.state.clock;
+        let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
+        self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
+        let limit = replicated.state.settings.maxmemory();
+        let full = limit > 0 && replicated.state.keyspace.memory_bytes() >= limit;
+        self.replica.out_of_memory.store(full, Ordering::Relaxed);
+        self.reclaimer.free(replicated.state.keyspace.take_garbage());
+        self.replica.clock.store(now.0, Ordering::Release);
+    }
+}
+
+/// Moves the clock; the first stamp of all seeds the maps, which are still empty.
+fn begin(replicated: &mut Replicated, stamp: Stamp) {
+    if !replicated.seeded {
+        let mut rng = Rng::from_u64(stamp.seed);
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
+        seed[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
+        replicated.state = State::new(Seed(seed));
+        replicated.seeded = true;
+    }
+    let clock = &mut replicated.state.clock;
+    *clock = (*clock).max(stamp.time);
+}
+
+/// A batch that passed, and on its origin the groups that wait for its replies.
+struct BatchEntry<'a> {
+    id: LogId,
+    stamp: Stamp,
+    requests: Requests<'a>,
+    groups: Vec<Sealed>,
+}
+
+/// Runs a batch's requests; on its origin, the groups' reads and ready replies in between.
+fn run_batch(
+    replicated: &mut Replicated,
+    entry: BatchEntry<'_>,
+    node: &Settings,
+    outbox: &mut Outbox,
+    discard: &mut Reply,
+) -> Result<u64, crate::batch::DecodeError> {
+    let BatchEntry { id, stamp, mut requests, groups } = entry;
+    // A replicated setting: a class that is wanted changes when expired keys go physically.
+    let events = Events::new(replicated.state.settings.events());
+    let mut run = Run {
+        state: &mut replicated.state,
+        rng: Rng::from_u64(stamp.seed),
+        version: Version(id.index << POSITION_BITS),
+        events,
+        executed: 0,
+    };
+    for group in groups {
+        let mut reply = Reply::new(Protocol::Resp2);
+        for place in group.places {
+            match place {
+                Place::Ready(bytes) => reply.raw(&bytes),
+                Place::Read { db, command, request, style } if !style.silent => {
+                    reply.set_protocol(style.protocol);
+                    let args: crate::batch::RequestArgs<'_> = (0..request.len()).map(|i| request.arg(i)).collect();
+                    // The seed is this node's alone: a read's choice is nobody else's business.
+                    let seed = stamp.seed ^ id.index;
+                    let context = Read { state: run.state, db, now: run.state.clock, seed, node: Some(node) };
+                    quorate_commands::read(&context, command, Args::new(&args), &mut reply);
+                }
+                Place::Read { .. } => {}
+                Place::Write { command, style } => {
+                    let Some(request) = requests.next().transpose()? else { break };
+                    let silent = style.silent;
+                    reply.set_protocol(style.protocol);
+                    run.write(&request, Some(command), if silent { &mut *discard } else { &mut reply });
+                }
+            }
+        }
+        outbox.push((group.reply, reply.take()));
+    }
+    for request in requests {
+        run.write(&request?, None, discard);
+    }
+    Ok(run.executed)
+}
+
+/// What the requests of one batch share.
+struct Run<'a> {
+    state: &'a mut State,
+    rng: Rng,
+    version: Version,
+    events: Events,
+    executed: u64,
+}
+
+impl Run<'_> {
+    fn write(
+        &mut self,
+        request: &BatchRequest<'_>,
+        command: Option<&'static quorate_commands::Command>,
+        reply: &mut Reply,
+    ) {
+        let args = Args::new(&request.args);
+        self.executed += 1;
+        self.version.0 += 1;
+        let command = match command {
+            Some(command) => command,
+            // The origin has checked the request against the same table; one that fails here fails on
+            // every node alike and changes nothing.
+            None => match quorate_commands::resolve(args) {
+                Ok(command) => command,
+                Err(error) => return reply.error(&error.to_string()),
+            },
+        };
+        let context = WriteContext {
+            db: request.db,
+            now: self.state.clock,
+            version: self.version,
+            rng: &mut self.rng,
+            events: &mut self.events,
+            node: None,
+        };
+        quorate_commands::write(self.state, context, command, args, reply);
+    }
+}
+
+impl StateMachine for Machine {
+    fn apply(&mut self, entries: Vec<Committed>) -> Result<(), Fault> {
+        for entry in entries {
+            match entry.payload {
+                Payload::Blank => {}
+                Payload::Members(members) => {
+                    let mut replicated = self.replica.replicated.write();
+                    for id in members.nodes.keys() {
+                        let highest = replicated.highest_ids.entry(rules::number_of(*id)).or_insert(*id);
+                        *highest = (*highest).max(*id);
+                    }
+                    replicated.origins.retain(|node| members.nodes.contains_key(&node));
+                }
+                Payload::Data(data) => self.apply_data(entry.id, &data)?,
+            }
+            self.replica.applied.send_replace(entry.id.index);
+        }
+        Ok(())
+    }
+
+    fn capture(&mut self) -> Box<dyn Capture> {
+        let replicated = self.replica.replicated.read();
+        let mut head = vec![HEAD_FORMAT, u8::from(replicated.seeded), 0, 0];
+        replicated.origins.encode(&mut head);
+        head.extend_from_slice(&u32::try_from(replicated.highest_ids.len()).unwrap_or(u32::MAX).to_le_bytes());
+        for id in replicated.highest_ids.values() {
+            head.extend_from_slice(&id.0.to_le_bytes());
+        }
+        Box::new(Captured { head: Some(Bytes::from(head)), state: replicated.state.capture().encode() })
+    }
+
+    fn install(
+        &mut self,
+        last: LogId,
+        _members: &Members,
+        blocks: &mut dyn Iterator<Item = Result<Bytes, Fault>>,
+    ) -> Result<(), Fault> {
+        let head = blocks.next().ok_or_else(|| Fault::new("the snapshot is empty"))??;
+        let damaged = || Fault::new("the head of the snapshot is damaged");
+        let mut replicated = decode_head(&head).ok_or_else(damaged)?;
+        let mut decoder = StateDecoder::new();
+        for block in blocks {
+            decoder.push(&block?).map_err(Fault::new)?;
+        }
+        replicated.state = decoder.finish().map_err(Fault::new)?;
+        self.replica.clock.store(replicated.state.clock.0, Ordering::Release);
+        let own = replicated.origins.last(self.pipeline.origin());
+        let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
+        self.reclaimer.free_state(old.state);
+        self.pipeline.overtaken(own);
+        self.replica.applied.send_replace(last.index);
+        Ok(())
+    }
+}
+
+fn decode_head(head: &[u8]) -> Option<Replicated> {
+    let (fixed, rest) = head.split_first_chunk::<4>()?;
+    if fixed[0] != HEAD_FORMAT {
+        return None;
+    }
+    let (origins, rest) = Origins::decode(rest)?;
+    let (count, mut rest) = rest.split_first_chunk::<4>()?;
+    let mut highest_ids = BTreeMap::new();
+    for _ in 0..u32::from_le_bytes(*count) {
+        let (id, after) = rest.split_first_chunk::<8>()?;
+        let id = NodeId(u64::from_le_bytes(*id));
+        highest_ids.insert(rules::number_of(id), id);
+        rest = after;
+    }
+    Some(Replicated { state: State::new(Seed([0; 16])), origins, highest_ids, seeded: fixed[1] == 1 })
+}
+
+/// A snapshot being written: the machine's own head, then the state's blocks.
+struct Captured {
+    head: Option<Bytes>,
+    state: StateEncoder,
+}
+
+impl Capture for Captured {
+    fn next_block(&mut self) -> Option<Bytes> {
+        if let Some(head) = self.head.take() {
+            return Some(head);
+        }
+        let mut block = Vec::new();
+        self.state.next_block(&mut block).then(|| block.into())
+    }
+}

@@ -1,0 +1,188 @@
+//! What nodes say to each other beside consensus: typed calls over `quorate_raft`'s transport.
+//!
+//! ```text
+//! channel  kind            request                         answer
+//! Control  64 ping         –                               i64 wall clock, u64 applied index (LE)
+//! Control  65 barrier      –                               u64 index, i64 agreed time (LE)
+//! Forward   – batch        a sealed batch                  1 byte: 1 send it again (none if taken)
+//! Admin    80 discover     JSON Discover                   JSON Discovered
+//! Admin    81 form         JSON Form                       JSON null, once durable
+//! Admin    82 join         JSON Join                       JSON Result<Joined, Refusal>
+//! Admin    83 call         JSON admin::Call                JSON Result<Done, Refusal>
+//! Admin    84 report       –                               JSON admin::NodeReport
+//! ```
+//!
+//! Cold messages are JSON, so that nodes of neighbouring versions can still form and be administered;
+//! unknown fields are ignored, missing ones have defaults.
+//!
+//! Invariant: an answer that cannot be decoded is an error of the call, never a panic.
+//!
+//! Called by: barriers, the driver of the pipeline, the cluster's administration, formation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_keyspace::Millis;
+use quorate_raft::transport::USER_KIND_MIN;
+use quorate_raft::{CallError, Channel, NodeId, Transport};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::admin::{Addresses, Call, Done, NodeReport, Refusal, RefusalKind};
+use crate::barrier::Barrier;
+
+pub(crate) const PING: u8 = USER_KIND_MIN;
+pub(crate) const BARRIER: u8 = USER_KIND_MIN + 1;
+pub(crate) const DISCOVER: u8 = USER_KIND_MIN + 16;
+pub(crate) const FORM: u8 = USER_KIND_MIN + 17;
+pub(crate) const JOIN: u8 = USER_KIND_MIN + 18;
+pub(crate) const CALL: u8 = USER_KIND_MIN + 19;
+pub(crate) const REPORT: u8 = USER_KIND_MIN + 20;
+/// The answer to a forwarded batch that is to be sent again; one that was taken has none.
+pub(crate) const AGAIN: &[u8] = &[1];
+
+/// A node that has not been heard of for this long counts as dead in decisions about membership.
+const HEARD_MAX: Duration = Duration::from_secs(3);
+
+/// A node asks another who it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Discover {
+    /// The asker's number, if it has one.
+    pub(crate) number: Option<u32>,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Discovered {
+    /// Its number, if it has one.
+    pub(crate) number: Option<u32>,
+    /// Its cluster's id in hexadecimal, once it has one.
+    pub(crate) cluster: Option<String>,
+    /// Whether that cluster has begun: its first membership is in the log.
+    pub(crate) formed: bool,
+    /// Where it listens.
+    pub(crate) addresses: Addresses,
+}
+
+/// The node with the lowest number tells the others the new cluster's id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Form {
+    /// The cluster's id in hexadecimal.
+    pub(crate) cluster: String,
+}
+
+/// A node without an identity asks to be let in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Join {
+    /// The number that it has, or wants.
+    pub(crate) number: Option<u32>,
+    /// Where it listens.
+    pub(crate) addresses: Addresses,
+}
+
+/// The identity of a node that was let in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Joined {
+    /// The cluster's id in hexadecimal.
+    pub(crate) cluster: String,
+    /// The node's id.
+    pub(crate) node: u64,
+}
+
+/// Calls to other nodes.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    transport: Transport,
+    heard: Arc<Mutex<BTreeMap<NodeId, Instant>>>,
+}
+
+impl Peers {
+    pub(crate) fn new(transport: Transport) -> Peers {
+        Peers { transport, heard: Arc::default() }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Whether a node answered a ping lately.
+    pub(crate) fn heard_of(&self, node: NodeId) -> bool {
+        self.heard_within(node, HEARD_MAX)
+    }
+
+    /// Whether a node answered a ping no longer ago than this.
+    pub(crate) fn heard_within(&self, node: NodeId, span: Duration) -> bool {
+        self.heard.lock().get(&node).is_some_and(|at| at.elapsed() < span)
+    }
+
+    /// Asks a node for its wall clock and applied index.
+    pub(crate) async fn ping(&self, node: NodeId, within: Duration) -> Result<(Millis, u64), CallError> {
+        let answer = self.transport.call(node, Channel::Control, PING, Bytes::new(), within).await?;
+        let (wall, applied) = answer.split_first_chunk::<8>().ok_or_else(malformed)?;
+        let applied = <[u8; 8]>::try_from(applied).map_err(|_| malformed())?;
+        self.heard.lock().insert(node, Instant::now());
+        Ok((Millis(i64::from_le_bytes(*wall)), u64::from_le_bytes(applied)))
+    }
+
+    /// Asks the leader for a read barrier.
+    pub(crate) async fn read_barrier(&self, leader: NodeId, within: Duration) -> Result<Barrier, CallError> {
+        let answer = self.transport.call(leader, Channel::Control, BARRIER, Bytes::new(), within).await?;
+        Barrier::decode(&answer).ok_or_else(malformed)
+    }
+
+    /// Asks a node to carry out an administrator's call.
+    pub(crate) async fn call(&self, node: NodeId, call: &Call, within: Duration) -> Result<Done, Refusal> {
+        let body = json(call);
+        let answer = self.transport.call(node, Channel::Admin, CALL, body, within).await;
+        let unreachable = |error: CallError| Refusal {
+            kind: if matches!(error, CallError::Timeout { .. }) { RefusalKind::Timeout } else { RefusalKind::Unavailable },
+            detail: format!("node {}: {error}", node.0),
+        };
+        let answer = answer.map_err(unreachable)?;
+        parse::<Result<Done, Refusal>>(&answer).map_err(unreachable)?
+    }
+
+    /// Asks a node to tell of itself.
+    pub(crate) async fn report(&self, node: NodeId, within: Duration) -> Option<NodeReport> {
+        let answer = self.transport.call(node, Channel::Admin, REPORT, Bytes::new(), within).await.ok()?;
+        parse(&answer).ok()
+    }
+
+    /// Asks whoever listens at an address something of formation.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        address: &str,
+        kind: u8,
+        question: &impl Serialize,
+        within: Duration,
+    ) -> Result<A, CallError> {
+        let answer = self.transport.call_addr(address, kind, json(question), within).await?;
+        parse(&answer)
+    }
+}
+
+/// Encodes a cold message.
+pub(crate) fn json(value: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).expect("our messages have string keys and no failing serialisers"))
+}
+
+/// Decodes a cold message.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes).map_err(|_| malformed())
+}
+
+fn malformed() -> CallError {
+    CallError::Remote("the answer is malformed".into())
+}
+
+/// Reads a cluster id as [`Form`] and [`Joined`] carry it.
+pub(crate) fn cluster_id(hex: &str) -> Option<u128> {
+    u128::from_str_radix(hex, 16).ok().filter(|id| *id != 0)
+}

@@ -1,0 +1,595 @@
+//! The origin's side of the path of a write: groups wait here, become batches, and get their replies.
+//!
+//! ```text
+//! write(group) ─► waiting ─seal─► open: 5 6 7 ─send─► leader (this node or another)
+//!                                  ▲   │
+//!        resend from the lowest ───┘   └─► apply(5): replies of all its groups
+//! ```
+//!
+//! While a batch is in flight the next one fills, so a single client waits for nothing and a busy node
+//! amortises everything. An open batch is resent, under its number, to whoever leads, until this node has
+//! applied it; the replicated table of origins lets it through once ([`crate::origins`]).
+//!
+//! What it leaves to others: stamps and proposals ([`crate::leader`]), execution ([`crate::machine`]).
+//!
+//! Invariants: sequence numbers are given when a batch is sealed, which happens only when there is a
+//! leader to send it to; so what still waits has never entered a log and may be refused, and what is open
+//! may take effect at any time and is never refused (P4). Batches close in the order of their numbers.
+//! All queues are bounded by [`Limits`] (P7).
+//!
+//! Called by: connection tasks (`write`), the apply task (`applied`, `overtaken`), its own driver task
+//! (leader changes, timeouts, resends). `pump` runs on whichever of them has a reason to send.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_commands::Command;
+use quorate_keyspace::DbIndex;
+use quorate_resp::Request;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::batch::{BatchBuilder, Origin};
+use crate::group::{Failure, Group, Slot, Style};
+
+/// Bounds of the origin's queues.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Batches sent and not yet applied here.
+    pub batches_in_flight_max: usize,
+    /// A further batch is sealed beside one in flight only when it has this many bytes.
+    pub batch_bytes_eager: usize,
+    /// No batch grows beyond this, but for a single larger group.
+    pub batch_bytes_max: usize,
+    /// No batch holds more groups than this.
+    pub batch_groups_max: usize,
+    /// Bytes of requests that wait to be sealed; beyond it a connection waits with its group in hand.
+    pub waiting_bytes_max: usize,
+    /// How long a request waits for a leader before it is refused, and how long an open one waits for its
+    /// outcome before its connection is closed.
+    pub hold: Duration,
+    /// An open batch that nothing has been heard of for this long is sent again.
+    pub resend_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            batches_in_flight_max: 4,
+            batch_bytes_eager: 16 << 10,
+            batch_bytes_max: 1 << 20,
+            batch_groups_max: 4096,
+            waiting_bytes_max: 256 << 20,
+            hold: Duration::from_secs(10),
+            resend_after: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The reply to a request that never entered the log for want of a leader. Clients retry it.
+pub const NO_LEADER: &str = "CLUSTERDOWN No leader could be reached in time; the command was not executed";
+/// The reply to a request that could not even be queued.
+pub const OVERLOADED: &str = "CLUSTERDOWN Too many requests wait; the command was not executed";
+/// The reply while the node stops.
+pub const STOPPING: &str = "CLUSTERDOWN The node is stopping; the command was not executed";
+
+/// Where a batch goes: the leader, by whatever way reaches it. Sending never blocks.
+pub(crate) trait Carrier: Send {
+    /// Sends a sealed batch; batches arrive in the order in which they were sent. `false`: the way is
+    /// closed, and the driver looks for another.
+    fn send(&mut self, data: Bytes) -> bool;
+}
+
+/// A request's place in a sealed group: what is left to do when its batch is applied.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// The reply of the batch's next request.
+    Write { command: &'static Command, style: Style },
+    /// Evaluated here, now.
+    Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
+    /// Known already.
+    Ready(Bytes),
+}
+
+/// A sealed group and the connection that waits for it.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) places: Vec<Place>,
+    pub(crate) reply: oneshot::Sender<Result<Bytes, Failure>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    group: Group,
+    bytes: usize,
+    since: Instant,
+    reply: oneshot::Sender<Result<Bytes, Failure>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    sequence: u64,
+    data: Bytes,
+    groups: Vec<Sealed>,
+    sealed: Instant,
+}
+
+struct Inner {
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    open: VecDeque<Open>,
+    /// How many of `open`, from the front, went over the present carrier.
+    sent: usize,
+    sequence: u64,
+    carrier: Option<Box<dyn Carrier>>,
+    /// When anything last moved: an apply of ours, or a fresh start of sending.
+    progress: Instant,
+    /// Set when the node stops or can take no more writes: new groups are refused with this text.
+    refusal: Option<&'static str>,
+}
+
+/// Counters for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Groups that wait to be sealed.
+    pub waiting: usize,
+    /// Bytes that wait to be sealed.
+    pub waiting_bytes: usize,
+    /// Batches in flight.
+    pub open: usize,
+}
+
+/// The origin's queues.
+pub(crate) struct Pipeline {
+    origin: Origin,
+    limits: Limits,
+    inner: Mutex<Inner>,
+    /// Wakes the driver: the carrier broke, a batch was refused or skipped.
+    trouble: Notify,
+    /// Wakes connections that wait for room.
+    room: Notify,
+}
+
+impl Pipeline {
+    pub(crate) fn new(origin: Origin, limits: Limits) -> Arc<Pipeline> {
+        let inner = Inner {
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            open: VecDeque::new(),
+            sent: 0,
+            sequence: 0,
+            carrier: None,
+            progress: Instant::now(),
+            refusal: None,
+        };
+        Arc::new(Pipeline { origin, limits, inner: Mutex::new(inner), trouble: Notify::new(), room: Notify::new() })
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn gauges(&self) -> Gauges {
+        let inner = self.inner.lock();
+        Gauges { waiting: inner.waiting.len(), waiting_bytes: inner.waiting_bytes, open: inner.open.len() }
+    }
+
+    /// Takes a group, and returns its replies when this node has applied it.
+    ///
+    /// # Errors
+    /// See [`Failure`]: refused means never executed, unknown means that nothing true can be said.
+    pub(crate) async fn write(&self, group: Group) -> Result<Bytes, Failure> {
+        let bytes: usize = group.iter().map(slot_bytes).sum();
+        let since = Instant::now();
+        let replies = loop {
+            let room = self.room.notified();
+            {
+                let mut inner = self.inner.lock();
+                if let Some(refusal) = inner.refusal {
+                    return Err(Failure::Refused(refusal.into()));
+                }
+                // A lone group larger than the bound still passes when nothing else waits.
+                if inner.waiting.is_empty() || inner.waiting_bytes + bytes <= self.limits.waiting_bytes_max {
+                    let (reply, replies) = oneshot::channel();
+                    inner.waiting.push_back(Waiting { group, bytes, since, reply });
+                    inner.waiting_bytes += bytes;
+                    self.pump(&mut inner);
+                    break replies;
+                }
+            }
+            if tokio::time::timeout_at(since + self.limits.hold, room).await.is_err() {
+                return Err(Failure::Refused(OVERLOADED.into()));
+            }
+        };
+        replies.await.unwrap_or(Err(Failure::Unknown))
+    }
+
+    /// Seals and sends as much as the bounds allow.
+    fn pump(&self, inner: &mut Inner) {
+        if inner.carrier.is_none() {
+            return;
+        }
+        while inner.open.len() < self.limits.batches_in_flight_max && self.worth_sealing(inner) {
+            self.seal(inner);
+        }
+        while inner.sent < inner.open.len() {
+            let data = inner.open[inner.sent].data.clone();
+            if !inner.carrier.as_mut().is_some_and(|carrier| carrier.send(data)) {
+                inner.carrier = None;
+                return self.resend();
+            }
+            inner.sent += 1;
+        }
+    }
+
+    fn worth_sealing(&self, inner: &Inner) -> bool {
+        !inner.waiting.is_empty() && (inner.open.is_empty() || inner.waiting_bytes >= self.limits.batch_bytes_eager)
+    }
+
+    fn seal(&self, inner: &mut Inner) {
+        let mut builder = BatchBuilder::with_capacity(inner.waiting_bytes.min(self.limits.batch_bytes_max) + 64);
+        let mut groups = Vec::with_capacity(inner.waiting.len().min(self.limits.batch_groups_max));
+        while let Some(waiting) = inner.waiting.front() {
+            let full = builder.bytes() + waiting.bytes > self.limits.batch_bytes_max
+                || groups.len() >= self.limits.batch_groups_max;
+            if full && !groups.is_empty() {
+                break;
+            }
+            let Some(waiting) = inner.waiting.pop_front() else { break };
+            inner.waiting_bytes -= waiting.bytes;
+            let places = waiting.group.into_iter().map(|slot| place(slot, &mut builder)).collect();
+            groups.push(Sealed { places, reply: waiting.reply });
+        }
+        self.room.notify_waiters();
+        inner.sequence += 1;
+        if inner.open.is_empty() {
+            inner.progress = Instant::now();
+        }
+        let data = builder.seal(self.origin, inner.sequence);
+        inner.open.push_back(Open { sequence: inner.sequence, data, groups, sealed: Instant::now() });
+    }
+
+    /// A batch of ours is being applied: its groups, to be answered. The next batch goes out at once.
+    pub(crate) fn applied(&self, sequence: u64) -> Vec<Sealed> {
+        let mut inner = self.inner.lock();
+        let Some(open) = inner.open.pop_front_if(|open| open.sequence == sequence) else { return Vec::new() };
+        inner.sent = inner.sent.saturating_sub(1);
+        inner.progress = Instant::now();
+        self.pump(&mut inner);
+        open.groups
+    }
+
+
+    /// A snapshot brought batches of ours up to `last` to effect: the outcome is known, the replies are not.
+    pub(crate) fn overtaken(&self, last: u64) {
+        let mut inner = self.inner.lock();
+        while let Some(open) = inner.open.pop_front_if(|open| open.sequence <= last) {
+            inner.sent = inner.sent.saturating_sub(1);
+            fail(open.groups, &Failure::Unknown);
+        }
+        inner.progress = Instant::now();
+        self.pump(&mut inner);
+    }
+
+    /// From now on batches go over `carrier`, everything open first.
+    pub(crate) fn connect(&self, carrier: Option<Box<dyn Carrier>>) {
+        let mut inner = self.inner.lock();
+        inner.carrier = carrier;
+        inner.sent = 0;
+        inner.progress = Instant::now();
+        self.pump(&mut inner);
+    }
+
+    /// The leader did not take a batch, the way to it broke, or a batch was skipped for an earlier one that
+    /// is missing: the driver sends everything open again. Takes no lock, since a carrier may call it.
+    pub(crate) fn resend(&self) {
+        self.trouble.notify_one();
+    }
+
+    /// Whether the driver has to find a carrier.
+    pub(crate) fn disconnected(&self) -> bool {
+        self.inner.lock().carrier.is_none()
+    }
+
+    /// Waits until a carrier breaks or a batch is refused.
+    pub(crate) async fn trouble(&self) {
+        self.trouble.notified().await;
+    }
+
+    /// Refuses new groups with this text, or takes them again.
+    pub(crate) fn refuse(&self, refusal: Option<&'static str>) {
+        let mut inner = self.inner.lock();
+        inner.refusal = refusal;
+        if let Some(text) = refusal {
+            inner.waiting_bytes = 0;
+            for waiting in inner.waiting.drain(..) {
+                let _gone = waiting.reply.send(Err(Failure::Refused(text.into())));
+            }
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Ends what has waited too long, and has open batches sent again that nothing was heard of.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut inner = self.inner.lock();
+        while let Some(waiting) = inner.waiting.pop_front_if(|waiting| now - waiting.since >= self.limits.hold) {
+            inner.waiting_bytes -= waiting.bytes;
+            let _gone = waiting.reply.send(Err(Failure::Refused(NO_LEADER.into())));
+        }
+        for open in &mut inner.open {
+            if now - open.sealed < self.limits.hold {
+                break;
+            }
+            // The batch itself stays open and is resent: numbers have no gaps. Only nobody waits any more.
+            fail(std::mem::take(&mut open.groups), &Failure::Unknown);
+        }
+        let silent = !inner.open.is_empty() && now - inner.progress >= self.limits.resend_after;
+        if silent {
+            inner.progress = now;
+            self.resend();
+        }
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    /// Whether nothing waits and nothing is open: a drained node may stop.
+    pub(crate) fn idle(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.waiting.is_empty() && inner.open.is_empty()
+    }
+
+    /// The node stops: what waits is refused, what is open is unknown.
+    pub(crate) fn close(&self) {
+        self.refuse(Some(STOPPING));
+        let mut inner = self.inner.lock();
+        inner.carrier = None;
+        inner.sent = 0;
+        for open in inner.open.drain(..) {
+            fail(open.groups, &Failure::Unknown);
+        }
+    }
+}
+
+fn fail(groups: Vec<Sealed>, failure: &Failure) {
+    for group in groups {
+        let _gone = group.reply.send(Err(failure.clone()));
+    }
+}
+
+fn slot_bytes(slot: &Slot) -> usize {
+    match slot {
+        Slot::Write { request, .. } | Slot::Read { request, .. } => request.frame_bytes() + 64,
+        Slot::Ready(reply) => reply.len() + 32,
+    }
+}
+
+fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
+    match slot {
+        Slot::Write { db, command, request, style } => {
+            builder.push(db, (0..request.len()).map(|i| request.arg(i)));
+            Place::Write { command, style }
+        }
+        Slot::Read { db, command, request, style } => Place::Read { db, command, request, style },
+        Slot::Ready(reply) => Place::Ready(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use quorate_raft::NodeId;
+    use quorate_resp::Protocol;
+
+    use super::*;
+    use crate::batch::{Data, sequence_of};
+
+    /// A leader that keeps what it is sent.
+    #[derive(Clone, Default)]
+    struct Desk {
+        sent: Arc<Mutex<Vec<Bytes>>>,
+        closed: Arc<AtomicBool>,
+    }
+
+    impl Desk {
+        fn sequences(&self) -> Vec<u64> {
+            self.sent.lock().iter().filter_map(|data| sequence_of(data)).collect()
+        }
+
+        fn requests(&self, i: usize) -> usize {
+            match Data::decode(&self.sent.lock()[i]) {
+                Ok(Data::Batch { requests, .. }) => requests.map(|request| request.expect("well formed")).count(),
+                other => panic!("{other:?} is no batch"),
+            }
+        }
+    }
+
+    impl Carrier for Desk {
+        fn send(&mut self, data: Bytes) -> bool {
+            if self.closed.load(Ordering::Relaxed) {
+                return false;
+            }
+            self.sent.lock().push(data);
+            true
+        }
+    }
+
+    fn pipeline(limits: Limits) -> Arc<Pipeline> {
+        Pipeline::new(Origin { node: NodeId(1), incarnation: 1 }, limits)
+    }
+
+    fn group(bytes: usize) -> Group {
+        let command = quorate_commands::lookup(b"set").expect("SET is in the table");
+        let style = Style { protocol: Protocol::Resp2, silent: false };
+        let value = vec![b'x'; bytes];
+        let request = Request::from_args([&b"SET"[..], b"key", &value]);
+        vec![Slot::Write { db: DbIndex::default(), command, request, style }]
+    }
+
+    type Task = tokio::task::JoinHandle<Result<Bytes, Failure>>;
+
+    async fn write(pipeline: &Arc<Pipeline>, bytes: usize) -> Task {
+        let (pipeline, before) = (pipeline.clone(), pipeline.gauges());
+        let task = tokio::spawn({
+            let pipeline = pipeline.clone();
+            async move { pipeline.write(group(bytes)).await }
+        });
+        while pipeline.gauges() == before && !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        task
+    }
+
+    fn apply(pipeline: &Pipeline, sequence: u64) -> usize {
+        let groups = pipeline.applied(sequence);
+        let count = groups.len();
+        for group in groups {
+            group.reply.send(Ok(Bytes::from_static(b"+OK\r\n"))).expect("the connection waits");
+        }
+        count
+    }
+
+    #[tokio::test]
+    async fn the_next_batch_fills_while_one_is_in_flight() {
+        let pipeline = pipeline(Limits::default());
+        let desk = Desk::default();
+        pipeline.connect(Some(Box::new(desk.clone())));
+        let first = write(&pipeline, 8).await;
+        let mut others = Vec::new();
+        for _ in 0..5 {
+            others.push(write(&pipeline, 8).await);
+        }
+        assert_eq!((desk.sequences(), desk.requests(0)), (vec![1], 1));
+        assert_eq!(apply(&pipeline, 1), 1);
+        assert_eq!(first.await.unwrap().unwrap(), "+OK\r\n");
+        assert_eq!((desk.sequences(), desk.requests(1)), (vec![1, 2], 5));
+        assert_eq!(apply(&pipeline, 2), 5);
+        for other in others {
+            other.await.unwrap().unwrap();
+        }
+        assert!(pipeline.idle());
+    }
+
+    #[tokio::test]
+    async fn full_batches_go_side_by_side_up_to_the_bound() {
+        let limits = Limits { batches_in_flight_max: 2, batch_bytes_eager: 100, ..Limits::default() };
+        let pipeline = pipeline(limits);
+        let desk = Desk::default();
+        pipeline.connect(Some(Box::new(desk.clone())));
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            tasks.push(write(&pipeline, 200).await);
+        }
+        assert_eq!(desk.sequences(), [1, 2]);
+        apply(&pipeline, 1);
+        assert_eq!((desk.sequences(), desk.requests(2)), (vec![1, 2, 3], 2));
+        apply(&pipeline, 2);
+        apply(&pipeline, 3);
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_open_goes_to_a_new_leader_in_order() {
+        let limits = Limits { batch_bytes_eager: 1, ..Limits::default() };
+        let pipeline = pipeline(limits);
+        let (old, new) = (Desk::default(), Desk::default());
+        pipeline.connect(Some(Box::new(old.clone())));
+        let tasks = [write(&pipeline, 1).await, write(&pipeline, 1).await, write(&pipeline, 1).await];
+        assert_eq!(old.sequences(), [1, 2, 3]);
+        apply(&pipeline, 1);
+        pipeline.connect(None);
+        let waiting = write(&pipeline, 1).await;
+        pipeline.connect(Some(Box::new(new.clone())));
+        assert_eq!(new.sequences(), [2, 3, 4]);
+        for sequence in 2..=4 {
+            assert_eq!(apply(&pipeline, sequence), 1);
+        }
+        // A repeat that comes by once more finds nobody.
+        assert_eq!(apply(&pipeline, 2), 0);
+        for task in tasks.into_iter().chain([waiting]) {
+            task.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_never_sent_is_refused_and_what_was_sent_is_unknown() {
+        let pipeline = pipeline(Limits::default());
+        let desk = Desk::default();
+        pipeline.connect(Some(Box::new(desk.clone())));
+        let sent = write(&pipeline, 1).await;
+        pipeline.connect(None);
+        let never_sent = write(&pipeline, 1).await;
+        tokio::time::advance(Duration::from_secs(11)).await;
+        pipeline.expire(Instant::now());
+        assert_eq!(sent.await.unwrap(), Err(Failure::Unknown));
+        assert_eq!(never_sent.await.unwrap(), Err(Failure::Refused(NO_LEADER.into())));
+        // The batch stays open all the same: its number must not be missing.
+        pipeline.connect(Some(Box::new(desk.clone())));
+        assert_eq!(desk.sequences(), [1, 1]);
+        assert_eq!(apply(&pipeline, 1), 0);
+        let next = write(&pipeline, 1).await;
+        assert_eq!(desk.sequences(), [1, 1, 2]);
+        apply(&pipeline, 2);
+        next.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_and_broken_ways_call_the_driver() {
+        let pipeline = pipeline(Limits::default());
+        let desk = Desk::default();
+        pipeline.connect(Some(Box::new(desk.clone())));
+        let _waiting = write(&pipeline, 1).await;
+        tokio::time::advance(Duration::from_secs(3)).await;
+        pipeline.expire(Instant::now());
+        pipeline.trouble().await;
+        desk.closed.store(true, Ordering::Relaxed);
+        pipeline.connect(Some(Box::new(desk.clone())));
+        pipeline.trouble().await;
+        assert!(pipeline.disconnected());
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_overtakes_closes_connections() {
+        let limits = Limits { batch_bytes_eager: 1, ..Limits::default() };
+        let pipeline = pipeline(limits);
+        pipeline.connect(Some(Box::new(Desk::default())));
+        let (first, second) = (write(&pipeline, 1).await, write(&pipeline, 1).await);
+        pipeline.overtaken(1);
+        assert_eq!(first.await.unwrap(), Err(Failure::Unknown));
+        assert_eq!(apply(&pipeline, 2), 1);
+        second.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_bytes_are_bounded() {
+        let pipeline = pipeline(Limits { waiting_bytes_max: 1000, ..Limits::default() });
+        let first = write(&pipeline, 900).await;
+        let late = tokio::spawn({
+            let pipeline = pipeline.clone();
+            async move { pipeline.write(group(900)).await }
+        });
+        assert_eq!(late.await.unwrap(), Err(Failure::Refused(OVERLOADED.into())));
+        assert_eq!(pipeline.gauges().waiting, 1);
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn a_stopping_node_refuses_what_waits() {
+        let pipeline = pipeline(Limits::default());
+        let waiting = write(&pipeline, 1).await;
+        pipeline.connect(Some(Box::new(Desk::default())));
+        pipeline.close();
+        let outcome = waiting.await.unwrap();
+        assert_eq!(outcome, Err(Failure::Unknown), "it was sent when the way opened");
+        assert_eq!(pipeline.write(group(1)).await, Err(Failure::Refused(STOPPING.into())));
+    }
+}

@@ -1,0 +1,569 @@
+//! From requests to replies: what is executed together, and in which order.
+//!
+//! Requests are taken in order and kept as *pending* for as long as they can go together:
+//!
+//! ```text
+//!   GET GET GET │ SET GET PING INCR │ INFO
+//!   one barrier │ one group         │ executed once everything before it is
+//! ```
+//!
+//! Leading reads share one barrier and are evaluated here; from the first write on, writes and reads are one
+//! group. Commands of the session that do not look at data take their place among the pending as a ready
+//! reply; the others wait for what precedes them.
+//!
+//! Invariant: `pending` holds reads and ready replies only, or at least one write (`pending_writes`).
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quorate_commands::{Args, Command, Error, Flag, Read, Route, SessionCommand, State};
+use quorate_keyspace::Millis;
+use quorate_resp::{Reply, Request};
+use smallvec::SmallVec;
+
+use super::backend::{Admission, Backend};
+use super::stats::StatsIndex;
+use super::{Flow, Front, Session, Silence, replies};
+use crate::group::{Failure, Group, Slot, Style};
+
+/// Most requests that are executed together.
+pub const GROUP_REQUESTS_MAX: usize = 1024;
+
+/// Bytes of requests beyond which no more are executed together with them.
+pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of replies beyond which they are written before more requests are executed.
+pub const OUTPUT_BYTES_PAUSE: usize = 1024 * 1024;
+
+/// Most reads that follow a write into its group. Their replies are made at apply and wait together.
+pub const GROUP_READS_MAX: usize = 128;
+
+/// How long reads of one connection may hold up apply before they give way.
+const READ_SLICE: Duration = Duration::from_micros(200);
+
+/// From this size on, a group's replies are passed on rather than copied behind the others.
+const PIECE_BYTES_MIN: usize = 16 * 1024;
+
+/// Requests with at most so many arguments need no allocation to be looked at.
+type ArgList<'a> = SmallVec<[&'a [u8]; 16]>;
+
+/// What became of a request.
+enum Step {
+    /// It is answered or pending.
+    Taken,
+    /// There was no room to execute what precedes it; it is to be taken again.
+    Again(Request),
+    /// The connection is to be closed.
+    Close,
+}
+
+/// What is left of a group's slot while the group is under way.
+enum Outline {
+    Ready(Bytes),
+    Asked { stats: StatsIndex, silent: bool },
+}
+
+impl<B: Backend> Session<B> {
+    /// Executes requests in order, and adds their replies to the output.
+    ///
+    /// Returns [`Flow::More`] before all are executed if much output has gathered. The future may be dropped,
+    /// but the session must be dropped with it then.
+    pub async fn execute(&mut self, requests: &mut VecDeque<Request>) -> Flow {
+        self.refresh();
+        self.now = Instant::now();
+        let flow = self.execute_some(requests).await;
+        if flow == Flow::Close {
+            self.client.closing.store(true, Relaxed);
+            requests.clear();
+        }
+        flow
+    }
+
+    async fn execute_some(&mut self, requests: &mut VecDeque<Request>) -> Flow {
+        if self.reading_at.is_some() {
+            let flow = self.flush().await;
+            if flow != Flow::Continue {
+                return flow;
+            }
+        }
+        while let Some(request) = requests.pop_front() {
+            match self.step(request).await {
+                Step::Taken => {}
+                Step::Again(request) => {
+                    requests.push_front(request);
+                    return Flow::More;
+                }
+                Step::Close => return Flow::Close,
+            }
+            let full = self.pending.len() >= GROUP_REQUESTS_MAX
+                || self.pending_bytes >= GROUP_BYTES_MAX
+                || self.pending_writes && self.pending_reads >= GROUP_READS_MAX;
+            if full {
+                let flow = self.flush().await;
+                if flow != Flow::Continue {
+                    return flow;
+                }
+            }
+            if self.output_bytes() >= OUTPUT_BYTES_PAUSE {
+                let flow = self.flush().await;
+                return if flow == Flow::Continue { Flow::More } else { flow };
+            }
+        }
+        self.flush().await
+    }
+
+    /// Takes one request: keeps it as pending, or answers it.
+    async fn step(&mut self, request: Request) -> Step {
+        let args: ArgList<'_> = request.args().collect();
+        let command = match self.admit(Args::new(&args)) {
+            Ok(command) => command,
+            Err(Some(error)) => {
+                let silent = self.take_silence();
+                self.reject(Args::new(&args), &error, silent);
+                return Step::Taken;
+            }
+            Err(None) => return Step::Close,
+        };
+        drop(args);
+        let stats = self.stats_index(command);
+        self.client.touch(self.now, stats);
+        let writes = command.is_write() || command.flags.has(Flag::MayReplicate);
+        let held = self.backend.front().pause.holds(writes);
+        if held || self.must_wait_for_pending(command) {
+            match self.flush().await {
+                Flow::Continue => {}
+                Flow::More => return Step::Again(request),
+                Flow::Close => return Step::Close,
+            }
+        }
+        if held {
+            self.client.blocked.store(true, Relaxed);
+            self.backend.front().pause.wait(writes).await;
+            self.client.blocked.store(false, Relaxed);
+        }
+        let silent = self.take_silence();
+        let style = self.style(silent);
+        match command.route {
+            Route::Read(_) => {
+                self.pending_reads += 1;
+                self.pending_bytes += request.frame_bytes();
+                self.pending.push(Slot::Read { db: self.db, command, request, style });
+                Step::Taken
+            }
+            Route::Write(_) => {
+                self.pending_writes = true;
+                self.pending_settings |= command.flags.has(Flag::Admin);
+                self.pending_bytes += request.frame_bytes();
+                self.pending.push(Slot::Write { db: self.db, command, request, style });
+                Step::Taken
+            }
+            Route::Session(kind) => match self.session_command(kind, stats, &request, silent).await {
+                Flow::Close => Step::Close,
+                Flow::Continue | Flow::More => Step::Taken,
+            },
+            Route::Container | Route::Unsupported => {
+                let error = Error::Unsupported(command.full_name());
+                let args: ArgList<'_> = request.args().collect();
+                self.reject(Args::new(&args), &error, silent);
+                Step::Taken
+            }
+        }
+    }
+
+    /// Whether a command cannot go together with what is pending.
+    fn must_wait_for_pending(&self, command: &Command) -> bool {
+        match command.route {
+            // Reads before the first write need no place in the log.
+            Route::Write(_) => !self.pending_writes && self.pending_reads > 0,
+            Route::Session(kind) => !self.pending.is_empty() && !answered_in_place(kind),
+            Route::Read(_) | Route::Container | Route::Unsupported => false,
+        }
+    }
+
+    /// Whether the request that is taken is to be answered with silence.
+    fn take_silence(&mut self) -> bool {
+        match self.silence {
+            Silence::No => false,
+            Silence::Next => {
+                self.silence = Silence::No;
+                true
+            }
+            Silence::All => true,
+        }
+    }
+
+    /// Finds a request's command and checks whether it may run now; no error asks for the connection's end.
+    fn admit(&self, args: Args<'_>) -> Result<&'static Command, Option<Error>> {
+        let unauthenticated = self.must_authenticate();
+        let command = match quorate_commands::resolve(args) {
+            Ok(command) => command,
+            Err(Error::UnknownCommand { .. }) if is_http(&args[0]) => return Err(None),
+            Err(Error::Unsupported(_)) if unauthenticated => return Err(Some(no_auth())),
+            Err(error) => return Err(Some(error)),
+        };
+        if unauthenticated && !command.flags.has(Flag::NoAuth) {
+            return Err(Some(no_auth()));
+        }
+        match self.backend.admission() {
+            Admission::Open | Admission::Draining => Ok(command),
+            Admission::Loading if command.flags.has(Flag::Loading) => Ok(command),
+            Admission::Loading => Err(Some(Error::text("LOADING Redis is loading the dataset in memory"))),
+            Admission::OutOfMemory if command.flags.has(Flag::DenyOom) => {
+                Err(Some(Error::text("OOM command not allowed when used memory > 'maxmemory'.")))
+            }
+            Admission::OutOfMemory => Ok(command),
+        }
+    }
+
+    /// Answers a request that does not run.
+    fn reject(&mut self, args: Args<'_>, error: &Error, silent: bool) {
+        let stats = &self.backend.front().stats;
+        if let Some(container) = quorate_commands::lookup(&args[0]) {
+            let sub = args.get(1).and_then(|name| container.subcommand(name));
+            stats.rejected(sub.unwrap_or(container));
+        }
+        let text = error.to_string();
+        stats.error(text.as_bytes());
+        self.ready(silent, |reply| reply.error(&text));
+    }
+
+    /// Writes a reply in its place: at once, or behind what is pending.
+    fn ready(&mut self, silent: bool, write: impl FnOnce(&mut Reply)) {
+        if silent {
+            return;
+        }
+        let start = self.reply.len();
+        write(&mut self.reply);
+        self.queue_reply(start);
+    }
+
+    /// Moves what was written from `start` on behind what is pending.
+    fn queue_reply(&mut self, start: usize) {
+        if !self.pending.is_empty() {
+            let bytes = Bytes::copy_from_slice(&self.reply.as_bytes()[start..]);
+            self.reply.truncate(start);
+            self.pending.push(Slot::Ready(bytes));
+        }
+    }
+
+    async fn session_command(
+        &mut self,
+        kind: SessionCommand,
+        stats: StatsIndex,
+        request: &Request,
+        silent: bool,
+    ) -> Flow {
+        let args: ArgList<'_> = request.args().collect();
+        let start = self.reply.len();
+        let started = Instant::now();
+        let result = if answered_in_place(kind) {
+            self.answer(kind, Args::new(&args)).map(|()| Flow::Continue)
+        } else {
+            self.answer_in_turn(kind, Args::new(&args)).await
+        };
+        let (flow, failed) = match result {
+            Ok(flow) => (flow, false),
+            Err(error) => {
+                self.reply.truncate(start);
+                let text = error.to_string();
+                self.backend.front().stats.error(text.as_bytes());
+                self.reply.error(&text);
+                (Flow::Continue, true)
+            }
+        };
+        // What switches replies on or off holds for its own reply as well.
+        let switches = matches!(kind, SessionCommand::ClientReply | SessionCommand::Reset) && !failed;
+        if if switches { self.silence != Silence::No } else { silent } {
+            self.reply.truncate(start);
+        }
+        self.queue_reply(start);
+        let took = started.elapsed();
+        self.backend.front().stats.called(stats, took, failed);
+        if !holds_secrets(kind) {
+            note_if_slow(self, took, request);
+        }
+        flow
+    }
+
+    /// Executes everything that is pending, or as much as there is room for replies.
+    async fn flush(&mut self) -> Flow {
+        if self.pending.is_empty() {
+            return Flow::Continue;
+        }
+        let flow = if self.pending_writes { self.flush_group().await } else { self.flush_reads().await };
+        if flow == Flow::Continue {
+            self.pending.clear();
+            self.pending_bytes = 0;
+            self.pending_reads = 0;
+            self.pending_writes = false;
+        }
+        flow
+    }
+
+    async fn flush_reads(&mut self) -> Flow {
+        let barrier = match self.reading_at.take() {
+            Some(now) => Ok(now),
+            None if self.pending.iter().any(needs_barrier) => self.backend.barrier(self.read_mode).await,
+            None => Ok(Millis(0)),
+        };
+        match barrier {
+            Ok(now) => loop {
+                let done = self.read_slice(now);
+                self.pending.drain(..done);
+                if self.pending.is_empty() {
+                    return Flow::Continue;
+                }
+                if self.output_bytes() >= OUTPUT_BYTES_PAUSE {
+                    self.reading_at = Some(now);
+                    return Flow::More;
+                }
+                tokio::task::yield_now().await;
+            },
+            Err(Failure::Refused(text)) => {
+                let outline = self.outline();
+                self.refuse(outline, &text);
+                Flow::Continue
+            }
+            Err(Failure::Unknown) => Flow::Close,
+        }
+    }
+
+    /// Evaluates pending reads for a bounded time and as long as there is room; gives how many are done.
+    fn read_slice(&mut self, now: Millis) -> usize {
+        let mut next = 0;
+        let Session { backend, pending, reply, seed, tunables, client, .. } = self;
+        let front = backend.front();
+        backend.with_state(|state| {
+            let start = Instant::now();
+            let mut last = start;
+            while let Some(slot) = pending.get(next) {
+                next += 1;
+                let (db, command, request, style) = match slot {
+                    Slot::Read { db, command, request, style } => (*db, *command, request, *style),
+                    Slot::Ready(bytes) => {
+                        reply.raw(bytes);
+                        continue;
+                    }
+                    Slot::Write { .. } => unreachable!("writes make a group"),
+                };
+                *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let read = Read {
+                    state,
+                    db,
+                    now: now.max(state.clock),
+                    seed: *seed,
+                    node: Some(&front.node_settings),
+                };
+                let failed = read_one(front, &read, command, request, style, reply);
+                let end = Instant::now();
+                let took = end - last;
+                last = end;
+                front.stats.called(front.stats.index(command), took, failed);
+                if tunables.slow.is_some_and(|slow| took >= slow) {
+                    let entries_max = tunables.slow_entries_max;
+                    front.slowlog.note(entries_max, took, request.args(), &client.origin.addr, client.name());
+                }
+                if last - start > READ_SLICE || reply.len() >= OUTPUT_BYTES_PAUSE {
+                    break;
+                }
+            }
+            front.refresh(&state.settings);
+        });
+        next
+    }
+
+    async fn flush_group(&mut self) -> Flow {
+        let outline = self.outline();
+        let group: Group = std::mem::take(&mut self.pending);
+        let settings = std::mem::take(&mut self.pending_settings);
+        let start = Instant::now();
+        let result = self.backend.write(group).await;
+        let flow = match result {
+            Ok(bytes) => {
+                self.count(&outline, &bytes, start.elapsed());
+                if bytes.len() >= PIECE_BYTES_MIN {
+                    self.finish_piece();
+                    self.output.push(bytes);
+                } else {
+                    self.reply.raw(&bytes);
+                }
+                Flow::Continue
+            }
+            Err(Failure::Refused(text)) => {
+                self.refuse(outline, &text);
+                Flow::Continue
+            }
+            Err(Failure::Unknown) => Flow::Close,
+        };
+        if settings {
+            self.take_settings(|_| ());
+        }
+        flow
+    }
+
+    fn outline(&mut self) -> Vec<Outline> {
+        let mut outline = Vec::with_capacity(self.pending.len());
+        for i in 0..self.pending.len() {
+            outline.push(match &self.pending[i] {
+                Slot::Ready(bytes) => Outline::Ready(bytes.clone()),
+                Slot::Read { command, style, .. } | Slot::Write { command, style, .. } => {
+                    let (command, silent) = (*command, style.silent);
+                    Outline::Asked { stats: self.stats_index(command), silent }
+                }
+            });
+        }
+        outline
+    }
+
+    /// Counts a group's calls and its errors, which are found in the replies.
+    fn count(&self, outline: &[Outline], mut replies: &[u8], took: Duration) {
+        let stats = &self.backend.front().stats;
+        for slot in outline {
+            match slot {
+                Outline::Ready(bytes) => replies = replies.get(bytes.len()..).unwrap_or_default(),
+                Outline::Asked { stats: index, silent: true } => stats.called(*index, took, false),
+                Outline::Asked { stats: index, silent: false } => {
+                    let (reply, rest) = replies::split_first(replies).unwrap_or_default();
+                    replies = rest;
+                    let error = replies::error_text(reply);
+                    stats.called(*index, took, error.is_some());
+                    if let Some(text) = error {
+                        stats.error(text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers an error to all that was asked; what needed no data keeps its reply.
+    fn refuse(&mut self, outline: Vec<Outline>, text: &str) {
+        let stats = &self.backend.front().stats;
+        for slot in outline {
+            match slot {
+                Outline::Ready(bytes) => self.reply.raw(&bytes),
+                Outline::Asked { stats: index, silent } => {
+                    stats.rejected(stats.command(index));
+                    stats.error(text.as_bytes());
+                    if !silent {
+                        self.reply.error(text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at the state as it is, and takes over its settings.
+    pub(super) fn take_settings<R>(&mut self, look: impl FnOnce(&State) -> R) -> R {
+        let front = self.backend.front();
+        let result = self.backend.with_state(|state| {
+            front.refresh(&state.settings);
+            look(state)
+        });
+        self.refresh();
+        result
+    }
+
+    /// Most requests of a connection are of the same kind as the one before.
+    fn stats_index(&mut self, command: &'static Command) -> StatsIndex {
+        match self.last_command {
+            Some((last, index)) if std::ptr::eq(last, command) => index,
+            _ => {
+                let index = self.backend.front().stats.index(command);
+                self.last_command = Some((command, index));
+                index
+            }
+        }
+    }
+}
+
+/// Evaluates one read; true if it failed.
+fn read_one(
+    front: &Front,
+    read: &Read<'_>,
+    command: &'static Command,
+    request: &Request,
+    style: Style,
+    reply: &mut Reply,
+) -> bool {
+    let args: ArgList<'_> = request.args().collect();
+    let start = reply.len();
+    reply.set_protocol(style.protocol);
+    quorate_commands::read(read, command, Args::new(&args), reply);
+    let error = replies::error_text(&reply.as_bytes()[start..]);
+    if let Some(text) = error {
+        front.stats.error(text);
+    }
+    let failed = error.is_some();
+    if style.silent {
+        reply.truncate(start);
+    }
+    failed
+}
+
+fn note_if_slow<B: Backend>(session: &Session<B>, took: Duration, request: &Request) {
+    let Session { tunables, client, backend, .. } = session;
+    if tunables.slow.is_some_and(|slow| took >= slow) {
+        let log = &backend.front().slowlog;
+        log.note(tunables.slow_entries_max, took, request.args(), &client.origin.addr, client.name());
+    }
+}
+
+/// Commands that tell of the program and not of data need no barrier: they have Redis' flags for what may run
+/// while the data is not there.
+fn needs_barrier(slot: &Slot) -> bool {
+    match slot {
+        Slot::Read { command, .. } => {
+            let flags = command.flags;
+            let about_the_program =
+                flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
+            !(about_the_program && command.keys.is_empty())
+        }
+        Slot::Write { .. } | Slot::Ready(_) => false,
+    }
+}
+
+/// Commands whose reply depends on the connection alone: they need not wait for what precedes them.
+fn answered_in_place(kind: SessionCommand) -> bool {
+    use SessionCommand::{
+        AclWhoami, ClientCaching, ClientGetname, ClientGetredir, ClientId, ClientNoEvict, ClientNoTouch,
+        ClientReply, ClientSetinfo, ClientSetname, ClientTracking, ClientTrackinginfo, Cluster, Echo, Module,
+        Ping, Replicaof, Select,
+    };
+    matches!(
+        kind,
+        AclWhoami
+            | ClientCaching
+            | ClientGetname
+            | ClientGetredir
+            | ClientId
+            | ClientNoEvict
+            | ClientNoTouch
+            | ClientReply
+            | ClientSetinfo
+            | ClientSetname
+            | ClientTracking
+            | ClientTrackinginfo
+            | Cluster
+            | Echo
+            | Module
+            | Ping
+            | Replicaof
+            | Select
+    )
+}
+
+/// Requests that must never be shown to others.
+fn holds_secrets(kind: SessionCommand) -> bool {
+    matches!(kind, SessionCommand::Auth | SessionCommand::Hello)
+}
+
+fn no_auth() -> Error {
+    Error::text("NOAUTH Authentication required.")
+}
+
+/// The first word of an HTTP request, sent by a browser that was lured into it.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}

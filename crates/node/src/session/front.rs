@@ -1,0 +1,209 @@
+//! What all sessions of a node share: who is connected, what was counted, which settings hold.
+//!
+//! For: one place that the node makes once and every session and listener looks at.
+//! Leaves to others: the parts (`registry`, `stats`, `pause`, `slowlog`), and the replicated settings
+//! themselves, of which [`Tunables`] are this node's last copy.
+//!
+//! Invariant: after a session's own change of a setting, its next request sees the new value; on other
+//! sessions and nodes it holds with their next read, and at the latest one tick (100 ms) after apply.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+use quorate_commands::Settings;
+use quorate_commands::settings::{OutputLimit, SettingId, Value};
+
+use super::pause::Pause;
+use super::registry::ClientRegistry;
+use super::slowlog::Slowlog;
+use super::stats::Stats;
+
+const CLIENT_OUTPUT_BUFFER_LIMIT: SettingId = SettingId::of("client-output-buffer-limit");
+const CLIENT_QUERY_BUFFER_LIMIT: SettingId = SettingId::of("client-query-buffer-limit");
+const ENABLE_DEBUG_COMMAND: SettingId = SettingId::of("enable-debug-command");
+const MAXCLIENTS: SettingId = SettingId::of("maxclients");
+const PROTECTED_MODE: SettingId = SettingId::of("protected-mode");
+const REQUIREPASS: SettingId = SettingId::of("requirepass");
+const SLOWLOG_MAX_LEN: SettingId = SettingId::of("slowlog-max-len");
+const SLOWLOG_LOG_SLOWER_THAN: SettingId = SettingId::of("slowlog-log-slower-than");
+const TCP_BACKLOG: SettingId = SettingId::of("tcp-backlog");
+const TCP_KEEPALIVE: SettingId = SettingId::of("tcp-keepalive");
+const TIMEOUT: SettingId = SettingId::of("timeout");
+
+/// Ticks for which a peak is remembered.
+const PEAK_TICKS: u64 = 100;
+
+/// What all sessions of a node share.
+#[derive(Debug)]
+pub struct Front {
+    /// The open connections.
+    pub clients: Arc<ClientRegistry>,
+    /// What was counted.
+    pub stats: Stats,
+    /// `CLIENT PAUSE`.
+    pub pause: Pause,
+    /// The slow log.
+    pub slowlog: Slowlog,
+    /// The node's own settings, fixed at start.
+    pub node_settings: Settings,
+    /// When the node started.
+    pub started: Instant,
+    tunables: RwLock<Arc<Tunables>>,
+    version: AtomicU64,
+    peak_bytes: AtomicU64,
+    output_bytes: AtomicUsize,
+    ticks: AtomicU64,
+}
+
+/// Settings in the form in which sessions and listeners need them.
+#[derive(Debug, Clone)]
+pub struct Tunables {
+    settings: Settings,
+    /// Whether the default user has a password.
+    pub has_password: bool,
+    /// Whether clients of other hosts are refused while there is no password.
+    pub protected_mode: bool,
+    /// Most connections.
+    pub clients_max: usize,
+    /// Idle time after which a connection is closed.
+    pub idle_max: Option<Duration>,
+    /// Time between keep-alive probes.
+    pub keepalive: Option<Duration>,
+    /// Longest request in bytes.
+    pub request_bytes_max: usize,
+    /// Longest argument in bytes.
+    pub bulk_bytes_max: usize,
+    /// When a client that does not read is disconnected.
+    pub output_limit: OutputLimit,
+    /// Running time from which a request is noted in the slow log.
+    pub slow: Option<Duration>,
+    /// Most entries of the slow log.
+    pub slow_entries_max: usize,
+}
+
+impl Front {
+    /// The shared part of a node with these settings of its own.
+    pub fn new(node_settings: Settings) -> Front {
+        Front {
+            clients: Arc::default(),
+            stats: Stats::default(),
+            pause: Pause::default(),
+            slowlog: Slowlog::default(),
+            node_settings,
+            started: Instant::now(),
+            tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default()))),
+            version: AtomicU64::new(0),
+            peak_bytes: AtomicU64::new(0),
+            output_bytes: AtomicUsize::new(0),
+            ticks: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes over the replicated settings, if they have changed. Cheap if they have not.
+    pub fn refresh(&self, settings: &Settings) {
+        if self.tunables.read().settings != *settings {
+            let tunables = Arc::new(Tunables::of(settings));
+            *self.tunables.write() = tunables;
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The settings in force.
+    pub fn tunables(&self) -> Arc<Tunables> {
+        Arc::clone(&self.tunables.read())
+    }
+
+    /// Changes whenever the tunables do.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What is done regularly, about every 100 ms: samples rates and lets old peaks go.
+    pub fn tick(&self, now: Instant) {
+        self.stats.sample(now);
+        if self.ticks.fetch_add(1, Ordering::Relaxed) % PEAK_TICKS == 0 {
+            self.stats.input_buffer_bytes_peak.store(0, Ordering::Relaxed);
+            self.stats.output_buffer_bytes_peak.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of replies that wait to be written, of all connections.
+    pub fn output_bytes(&self) -> usize {
+        self.output_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a connection's bytes of unwritten replies have changed.
+    pub fn change_output_bytes(&self, before: usize, after: usize) {
+        if after > before {
+            self.output_bytes.fetch_add(after - before, Ordering::Relaxed);
+            self.stats.output_buffer_bytes_peak.fetch_max(after as u64, Ordering::Relaxed);
+        } else if before > after {
+            self.output_bytes.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+
+    /// Connections that may wait to be accepted.
+    pub fn backlog(&self) -> i32 {
+        i32::try_from(self.node_settings.number(TCP_BACKLOG)).unwrap_or(i32::MAX)
+    }
+
+    /// Who may use `DEBUG`.
+    pub(super) fn debug_allowed(&self, local: bool) -> bool {
+        match self.node_settings.choice(ENABLE_DEBUG_COMMAND) {
+            "yes" => true,
+            "local" => local,
+            _ => false,
+        }
+    }
+
+    /// Notes the memory in use and gives the most that was ever noted.
+    pub(super) fn peak_bytes(&self, used: u64) -> u64 {
+        self.peak_bytes.fetch_max(used, Ordering::Relaxed).max(used)
+    }
+}
+
+impl Tunables {
+    fn of(settings: &Settings) -> Tunables {
+        let size = |id| usize::try_from(settings.number(id)).unwrap_or(usize::MAX);
+        let seconds = |id| u64::try_from(settings.number(id)).ok().filter(|&seconds| seconds > 0);
+        let output_limit = match settings.value(CLIENT_OUTPUT_BUFFER_LIMIT) {
+            Value::OutputLimits([normal, ..]) => *normal,
+            _ => OutputLimit::default(),
+        };
+        Tunables {
+            has_password: !settings.text(REQUIREPASS).is_empty(),
+            protected_mode: settings.switch(PROTECTED_MODE),
+            clients_max: size(MAXCLIENTS),
+            idle_max: seconds(TIMEOUT).map(Duration::from_secs),
+            keepalive: seconds(TCP_KEEPALIVE).map(Duration::from_secs),
+            request_bytes_max: size(CLIENT_QUERY_BUFFER_LIMIT),
+            bulk_bytes_max: settings.proto_max_bulk_len(),
+            output_limit,
+            slow: u64::try_from(settings.number(SLOWLOG_LOG_SLOWER_THAN)).ok().map(Duration::from_micros),
+            slow_entries_max: size(SLOWLOG_MAX_LEN),
+            settings: settings.clone(),
+        }
+    }
+
+    /// Whether this is the default user's password. Takes the same time wherever the first difference is.
+    pub fn is_password(&self, given: &[u8]) -> bool {
+        let password = self.settings.text(REQUIREPASS).as_bytes();
+        let mut difference = password.len() ^ given.len();
+        for (i, byte) in given.iter().enumerate() {
+            difference |= usize::from(byte ^ password.get(i).unwrap_or(&0));
+        }
+        difference == 0
+    }
+
+    /// Memory limit of the data in bytes; 0: none.
+    pub fn maxmemory(&self) -> usize {
+        self.settings.maxmemory()
+    }
+
+    /// The name of the policy at the memory limit.
+    pub fn maxmemory_policy(&self) -> &'static str {
+        self.settings.maxmemory_policy()
+    }
+}

@@ -1,0 +1,148 @@
+//! Sections about what the node uses: clients, memory, traffic, processor.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Facts, human, line, memory as amount};
+use crate::session::diagnosis::client_bytes;
+use crate::session::process;
+
+pub(super) fn clients(facts: &Facts<'_>, text: &mut String) {
+    let stats = &facts.front.stats;
+    line(text, "connected_clients", facts.front.clients.len());
+    line(text, "cluster_connections", 0);
+    line(text, "maxclients", facts.tunables.clients_max);
+    line(text, "client_recent_max_input_buffer", stats.input_buffer_bytes_peak.load(Relaxed));
+    line(text, "client_recent_max_output_buffer", stats.output_buffer_bytes_peak.load(Relaxed));
+    line(text, "blocked_clients", facts.front.clients.all().iter().filter(|c| c.is_blocked()).count());
+    line(text, "tracking_clients", 0);
+    line(text, "clients_in_timeout_table", 0);
+}
+
+pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
+    // Without an allocator that can tell, the accounted data is the nearest.
+    let used = facts.node.allocated_bytes.unwrap_or(facts.data_bytes);
+    let resident = process::resident_bytes();
+    let peak = facts.front.peak_bytes(used);
+    let maxmemory = facts.tunables.maxmemory() as u64;
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    amount(text, "used_memory", used);
+    amount(text, "used_memory_rss", resident);
+    amount(text, "used_memory_peak", peak);
+    line(text, "used_memory_peak_perc", format_args!("{:.2}%", share(used, peak)));
+    line(text, "used_memory_overhead", used.saturating_sub(facts.data_bytes));
+    line(text, "used_memory_startup", 0);
+    line(text, "used_memory_dataset", facts.data_bytes);
+    line(text, "used_memory_dataset_perc", format_args!("{:.2}%", share(facts.data_bytes, used).min(100.0)));
+    line(text, "allocator_allocated", used);
+    line(text, "allocator_active", resident);
+    line(text, "allocator_resident", resident);
+    amount(text, "total_system_memory", process::machine_bytes());
+    line(text, "used_memory_lua", 0);
+    line(text, "used_memory_vm_eval", 0);
+    line(text, "used_memory_lua_human", human(0));
+    line(text, "used_memory_scripts_eval", 0);
+    line(text, "number_of_cached_scripts", 0);
+    line(text, "number_of_functions", 0);
+    line(text, "number_of_libraries", 0);
+    line(text, "used_memory_vm_functions", 0);
+    amount(text, "used_memory_vm_total", 0);
+    line(text, "used_memory_functions", 0);
+    amount(text, "used_memory_scripts", 0);
+    amount(text, "maxmemory", maxmemory);
+    line(text, "maxmemory_policy", facts.tunables.maxmemory_policy());
+    line(text, "allocator_frag_ratio", "1.00");
+    line(text, "allocator_frag_bytes", 0);
+    line(text, "allocator_rss_ratio", "1.00");
+    line(text, "allocator_rss_bytes", 0);
+    line(text, "rss_overhead_ratio", "1.00");
+    line(text, "rss_overhead_bytes", 0);
+    line(text, "mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, used)));
+    line(text, "mem_fragmentation_bytes", resident.saturating_sub(used));
+    line(text, "mem_not_counted_for_evict", 0);
+    line(text, "mem_replication_backlog", 0);
+    line(text, "mem_total_replication_buffers", 0);
+    line(text, "mem_clients_slaves", 0);
+    line(text, "mem_clients_normal", client_bytes(facts.front));
+    line(text, "mem_cluster_links", 0);
+    line(text, "mem_aof_buffer", 0);
+    line(text, "mem_allocator", if facts.node.allocated_bytes.is_some() { "jemalloc" } else { "libc" });
+    line(text, "active_defrag_running", 0);
+    line(text, "lazyfree_pending_objects", 0);
+    line(text, "lazyfreed_objects", 0);
+}
+
+pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
+    let stats = &facts.front.stats;
+    let rate = stats.rate();
+    line(text, "total_connections_received", stats.connections.load(Relaxed));
+    line(text, "total_commands_processed", stats.commands_processed.load(Relaxed));
+    line(text, "instantaneous_ops_per_sec", rate.commands as u64);
+    line(text, "total_net_input_bytes", stats.input_bytes.load(Relaxed));
+    line(text, "total_net_output_bytes", stats.output_bytes.load(Relaxed));
+    line(text, "total_net_repl_input_bytes", 0);
+    line(text, "total_net_repl_output_bytes", 0);
+    line(text, "instantaneous_input_kbps", format_args!("{:.2}", rate.input_kib));
+    line(text, "instantaneous_output_kbps", format_args!("{:.2}", rate.output_kib));
+    line(text, "instantaneous_input_repl_kbps", "0.00");
+    line(text, "instantaneous_output_repl_kbps", "0.00");
+    line(text, "rejected_connections", stats.connections_rejected.load(Relaxed));
+    for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
+        line(text, name, 0);
+    }
+    line(text, "expired_keys", facts.node.expired_keys);
+    line(text, "expired_stale_perc", "0.00");
+    for name in [
+        "expired_time_cap_reached_count",
+        "expire_cycle_cpu_milliseconds",
+        "evicted_keys",
+        "evicted_clients",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+        "keyspace_hits",
+        "keyspace_misses",
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ] {
+        line(text, name, 0);
+    }
+    line(text, "total_error_replies", stats.error_replies());
+    line(text, "dump_payload_sanitizations", 0);
+    line(text, "total_reads_processed", stats.reads.load(Relaxed));
+    line(text, "total_writes_processed", stats.writes.load(Relaxed));
+    for name in [
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+        "reply_buffer_shrinks",
+        "reply_buffer_expands",
+    ] {
+        line(text, name, 0);
+    }
+}
+
+pub(super) fn cpu(_: &Facts<'_>, text: &mut String) {
+    let cpu = process::cpu_time();
+    for (name, micros) in [
+        ("used_cpu_sys", cpu.system),
+        ("used_cpu_user", cpu.user),
+        ("used_cpu_sys_children", cpu.children_system),
+        ("used_cpu_user_children", cpu.children_user),
+    ] {
+        line(text, name, format_args!("{}.{:06}", micros / 1_000_000, micros % 1_000_000));
+    }
+}

@@ -1,0 +1,309 @@
+//! The open connections of a node.
+//!
+//! For: `CLIENT LIST|INFO|KILL`, the limit on connections, and their figures in `INFO`.
+//! Leaves to others: the sockets (`quorate-server`), what the commands say (`client`).
+//!
+//! Invariants: an entry lives as long as its [`Registration`]; ids are never used twice; a connection's own
+//! task writes its entry, everybody reads it. Killing only asks: the task that owns the socket ends it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+use super::stats::{Stats, StatsIndex};
+
+/// All open connections, by id.
+#[derive(Debug, Default)]
+pub struct ClientRegistry {
+    last_id: AtomicU64,
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    open: AtomicUsize,
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Default)]
+pub struct ClientOrigin {
+    /// The client's address, `host:port`; `path:0` of a Unix socket; empty inside the process.
+    pub addr: String,
+    /// This end's address.
+    pub laddr: String,
+    /// The socket's file descriptor; -1 without one.
+    pub fd: i32,
+    /// Whether it comes through a Unix socket.
+    pub unix: bool,
+    /// Whether it comes from this machine.
+    pub local: bool,
+}
+
+/// One connection as others see it.
+#[derive(Debug)]
+pub struct Client {
+    /// Its id.
+    pub id: u64,
+    /// Where it comes from.
+    pub origin: ClientOrigin,
+    created: Instant,
+    /// Milliseconds from `created` to the last request.
+    active_millis: AtomicU64,
+    names: Mutex<Names>,
+    /// The last command, as one more than its place in the counters; 0 before the first.
+    last_command: AtomicU32,
+    kill: CancellationToken,
+    pub(super) db: AtomicU8,
+    pub(super) resp: AtomicU8,
+    pub(super) no_evict: AtomicBool,
+    pub(super) no_touch: AtomicBool,
+    pub(super) closing: AtomicBool,
+    pub(super) blocked: AtomicBool,
+    /// Bytes of requests that wait in the input buffer.
+    pub input_bytes: AtomicUsize,
+    /// Bytes of room in the input buffer.
+    pub input_free_bytes: AtomicUsize,
+    /// Bytes of replies that wait to be written.
+    pub output_bytes: AtomicUsize,
+    /// The request that arrives or is executed, in bytes.
+    pub request_bytes: AtomicI64,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// `CLIENT SETNAME`.
+    pub name: String,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub lib_name: String,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub lib_ver: String,
+}
+
+/// Keeps a connection in the registry.
+#[derive(Debug)]
+pub struct Registration {
+    registry: Arc<ClientRegistry>,
+    client: Arc<Client>,
+}
+
+impl ClientRegistry {
+    /// Enters a connection.
+    pub fn register(self: &Arc<Self>, origin: ClientOrigin) -> Registration {
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
+        let client = Arc::new(Client {
+            id,
+            origin,
+            created: Instant::now(),
+            active_millis: AtomicU64::new(0),
+            names: Mutex::default(),
+            last_command: AtomicU32::new(0),
+            kill: CancellationToken::new(),
+            db: AtomicU8::new(0),
+            resp: AtomicU8::new(2),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            input_bytes: AtomicUsize::new(0),
+            input_free_bytes: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
+            request_bytes: AtomicI64::new(0),
+        });
+        self.clients.lock().insert(id, Arc::clone(&client));
+        self.open.fetch_add(1, Relaxed);
+        Registration { registry: Arc::clone(self), client }
+    }
+
+    /// The number of open connections.
+    pub fn len(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// True without connections.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The connection of that id.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients.lock().get(&id).cloned()
+    }
+
+    /// All connections in the order of their ids.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.clients.lock().values().cloned().collect()
+    }
+}
+
+impl Registration {
+    /// The entry, which outlives its place in the registry.
+    pub fn handle(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
+    }
+}
+
+impl std::ops::Deref for Registration {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if self.registry.clients.lock().remove(&self.client.id).is_some() {
+            self.registry.open.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Client {
+    /// Asks the connection's task to close it.
+    pub fn kill(&self) {
+        self.kill.cancel();
+    }
+
+    /// Whether somebody has asked for its end.
+    pub fn is_killed(&self) -> bool {
+        self.kill.is_cancelled()
+    }
+
+    /// Resolves when somebody asks for its end.
+    pub fn killed(&self) -> WaitForCancellationFuture<'_> {
+        self.kill.cancelled()
+    }
+
+    /// Whether a request of it is held up by a pause.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed)
+    }
+
+    /// What the client says of itself.
+    pub fn names(&self) -> Names {
+        self.names.lock().clone()
+    }
+
+    /// The name that the client gave itself; empty without one.
+    pub fn name(&self) -> String {
+        self.names.lock().name.clone()
+    }
+
+    pub(super) fn set_names(&self, change: impl FnOnce(&mut Names)) {
+        change(&mut self.names.lock());
+    }
+
+    /// Notes a request.
+    pub(super) fn touch(&self, now: Instant, command: StatsIndex) {
+        let millis = now.saturating_duration_since(self.created).as_millis();
+        self.active_millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+        self.last_command.store(command.place() + 1, Relaxed);
+    }
+
+    /// Seconds since the connection was made.
+    pub fn age_seconds(&self) -> u64 {
+        self.created.elapsed().as_secs()
+    }
+
+    /// Seconds since the last request.
+    pub fn idle_seconds(&self) -> u64 {
+        let millis = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        millis.saturating_sub(self.active_millis.load(Relaxed)) / 1000
+    }
+
+    /// Redis' letters for the connection's condition.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        for (set, letter) in [
+            (self.blocked.load(Relaxed), 'b'),
+            (self.closing.load(Relaxed), 'c'),
+            (self.is_killed(), 'A'),
+            (self.origin.unix, 'U'),
+            (self.no_evict.load(Relaxed), 'e'),
+            (self.no_touch.load(Relaxed), 'T'),
+        ] {
+            if set {
+                flags.push(letter);
+            }
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        flags
+    }
+
+    /// The connection's line of `CLIENT LIST`, without a line end, as Redis 7.2 writes it.
+    pub fn line<'a>(&'a self, stats: &'a Stats) -> impl fmt::Display + 'a {
+        Line { client: self, stats }
+    }
+}
+
+struct Line<'a> {
+    client: &'a Client,
+    stats: &'a Stats,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client = self.client;
+        let names = client.names();
+        let input = client.input_bytes.load(Relaxed);
+        let free = client.input_free_bytes.load(Relaxed);
+        let output = client.output_bytes.load(Relaxed);
+        let request = client.request_bytes.load(Relaxed);
+        let command = match client.last_command.load(Relaxed).checked_sub(1) {
+            Some(place) => self.stats.command(StatsIndex::at(place)).full_name(),
+            None => "NULL".to_owned(),
+        };
+        write!(f, "id={} addr={} laddr={}", client.id, client.origin.addr, client.origin.laddr)?;
+        write!(f, " fd={} name={}", client.origin.fd, names.name)?;
+        write!(f, " age={} idle={}", client.age_seconds(), client.idle_seconds())?;
+        write!(f, " flags={} db={}", client.flags(), client.db.load(Relaxed))?;
+        write!(f, " sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free={free}")?;
+        write!(f, " argv-mem={request} multi-mem=0 rbs={output} rbp={output} obl=0 oll=0 omem=0")?;
+        write!(f, " tot-mem={}", input + free + output + size_of::<Client>())?;
+        write!(f, " events=r cmd={command} user=default redir=-1 resp={}", client.resp.load(Relaxed))?;
+        write!(f, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_lives_as_long_as_its_registration() {
+        let registry = Arc::new(ClientRegistry::default());
+        let one = registry.register(ClientOrigin::default());
+        let two = registry.register(ClientOrigin::default());
+        assert_eq!((one.id, two.id, registry.len()), (1, 2, 2));
+        drop(one);
+        assert_eq!((registry.len(), registry.get(1).is_none()), (1, true));
+        assert_eq!(registry.register(ClientOrigin::default()).id, 3, "an id is never used twice");
+    }
+
+    #[test]
+    fn the_line_has_the_fields_of_redis_in_order() {
+        let registry = Arc::new(ClientRegistry::default());
+        let origin = ClientOrigin {
+            addr: "1.2.3.4:5".to_owned(),
+            laddr: "6.7.8.9:10".to_owned(),
+            fd: 8,
+            ..ClientOrigin::default()
+        };
+        let client = registry.register(origin);
+        client.set_names(|names| names.name = "me".to_owned());
+        let line = client.line(&Stats::default()).to_string();
+        assert!(
+            line.starts_with("id=1 addr=1.2.3.4:5 laddr=6.7.8.9:10 fd=8 name=me age=0 idle=0 flags=N db=0 ")
+        );
+        let fields: Vec<_> = line.split(' ').filter_map(|field| field.split_once('=')).map(|f| f.0).collect();
+        let expected = "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem \
+                        multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver";
+        assert_eq!(fields.join(" "), expected);
+    }
+}
