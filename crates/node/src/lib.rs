@@ -29,3 +29,4 @@ pub use client::{Client, ClientError};
 pub use node::{Error, LogFigures, Node, Phase};
 pub use options::{Components, Membership, NodeOptions};
 pub use pipeline::{Gauges, Limits};
+pub use quorate_storage::LogEngineKind;
