@@ -48,7 +48,7 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the version of the program and of its formats.
+    /// Print the version of the program.
     Version {
         /// As JSON.
         #[arg(long)]

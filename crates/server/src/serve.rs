@@ -22,7 +22,8 @@ use crate::node_admin::NodeAdmin;
 use crate::resp::{Listener, ListenerOptions};
 use crate::{Bound, LogEngine, OptionsError, ReadMode, Secret, ServeOptions};
 
-/// Why a node did not start, or stopped unasked. One variant for each reaction of the operator.
+/// Why a node did not start, or stopped unasked. One variant for each reaction of the operator; the cause
+/// is the source, so that who prints the whole chain says nothing twice.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The options contradict each other or lack something: change them.
@@ -37,7 +38,7 @@ pub enum ServeError {
         detail: String,
     },
     /// A port cannot be bound: free it or choose another.
-    #[error("{name}: cannot listen on {address}: {source}")]
+    #[error("{name}: cannot listen on {address}")]
     Bind {
         /// The setting.
         name: &'static str,
@@ -47,10 +48,10 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// The data directory is locked, unreadable, or of another cluster or format: look at it.
-    #[error("data-dir: {0}")]
+    #[error("data-dir: cannot be used")]
     DataDirectory(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The node stopped because going on could break a promise: see the log.
-    #[error("the node stopped: {0}")]
+    #[error("the node stopped")]
     Fault(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

@@ -54,6 +54,8 @@ pub(super) async fn supervise(
         let reason = match start(&plan) {
             Err(error) => format!("cannot be started: {error}"),
             Ok((mut child, pid)) => {
+                // Held apart for as long as the process is to live, for waiting on a child closes its pipe.
+                let _stdin = child.stdin.take();
                 let _ = happened.send(Happened::Started { node, pid });
                 match attend(&mut child, &mut orders).await {
                     Some(status) => describe(status),
@@ -303,8 +305,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_parent_is_the_end_of_standard_input() {
-        let mut node = supervised("cat; echo parent gone");
+    async fn a_node_that_nobody_gives_orders_to_is_killed() {
+        let mut node = supervised("exec cat");
         let pid = node.started().await;
         assert!(is_running(pid));
         // Without orders the supervisor ends, and its process with it.

@@ -3,12 +3,11 @@
 //! Invariant: whatever ends [`run`], every supervisor has ended before it returns, and so every child.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use quorate::admin::ClusterStatus;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -35,9 +34,13 @@ pub(super) struct Rules {
     pub(super) start_max: Duration,
 }
 
-/// Runs the cluster until a signal, or until it fails to come up.
-pub(super) async fn run(plan: &Plan, rules: &Rules, screen: &mut Screen) -> Result<(), Failure> {
-    let mut signals = Signals::listen().context("cannot listen for signals")?;
+/// Runs the cluster until the first of `stops`, or until it fails to come up. A second one hurries the stop.
+pub(super) async fn run(
+    plan: &Plan,
+    rules: &Rules,
+    screen: &mut Screen,
+    mut stops: mpsc::Receiver<()>,
+) -> Result<(), Failure> {
     screen.tell(&Event::Starting { dir: plan.dir.display().to_string(), nodes: plan.nodes.len() });
     let mut nodes = Nodes::start(plan);
     let life = async {
@@ -46,27 +49,25 @@ pub(super) async fn run(plan: &Plan, rules: &Rules, screen: &mut Screen) -> Resu
     };
     let result = tokio::select! {
         result = life => result,
-        () = signals.next() => Ok(()),
+        _ = stops.recv() => Ok(()),
     };
-    nodes.stop(screen, signals.next()).await;
+    nodes.stop(screen, stops).await;
     result
 }
 
-struct Signals {
-    each: [Signal; 3],
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [a, b, c] = kinds.map(signal);
-        Ok(Self { each: [a?, b?, c?] })
+/// Each Ctrl-C, SIGTERM or loss of the terminal as a message.
+pub(super) fn signals() -> std::io::Result<mpsc::Receiver<()>> {
+    let (stop, stops) = mpsc::channel(2);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let (mut signal, stop) = (signal(kind)?, stop.clone());
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                // Whoever presses Ctrl-C a third time has been heard.
+                let _ = stop.try_send(());
+            }
+        });
     }
-
-    async fn next(&mut self) {
-        let [a, b, c] = &mut self.each;
-        tokio::select! { _ = a.recv() => (), _ = b.recv() => (), _ = c.recv() => () }
-    }
+    Ok(stops)
 }
 
 /// The supervisors and what is known of their nodes.
@@ -246,23 +247,22 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// Stops all nodes together; `again` makes it quick.
-    async fn stop(mut self, screen: &mut Screen, again: impl Future<Output = ()>) {
+    /// Stops all nodes together; one more of `stops` makes it quick.
+    async fn stop(mut self, screen: &mut Screen, mut stops: mpsc::Receiver<()>) {
         screen.tell(&Event::Stopping);
         self.orders.keys().for_each(|node| self.order(*node, Order::Stop));
-        let mut tasks = std::mem::take(&mut self.tasks).into_iter();
-        let mut again = std::pin::pin!(again);
-        let mut hurried = false;
-        let mut current = tasks.next();
-        while let Some(task) = &mut current {
+        for mut task in std::mem::take(&mut self.tasks) {
             tokio::select! {
-                _ = task => current = tasks.next(),
-                () = &mut again, if !hurried => {
-                    hurried = true;
+                _ = &mut task => {}
+                Some(()) = stops.recv() => {
                     self.orders.keys().for_each(|node| self.order(*node, Order::StopNow));
+                    let _ = task.await;
                 }
             }
         }
         screen.tell(&Event::Stopped);
     }
 }
+
+#[cfg(test)]
+mod tests;

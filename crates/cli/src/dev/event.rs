@@ -146,8 +146,9 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Standard output.
+/// Where events go.
 pub(super) struct Screen {
+    out: Box<dyn Write + Send>,
     json: bool,
     terminal: bool,
     summary: Option<Summary>,
@@ -155,9 +156,15 @@ pub(super) struct Screen {
 }
 
 impl Screen {
+    /// Standard output.
     pub(super) fn new(json: bool) -> Self {
         let terminal = !json && std::io::stdout().is_terminal();
-        Self { json, terminal, summary: None, last_line: Instant::now() }
+        Self::to(Box::new(std::io::stdout()), json, terminal)
+    }
+
+    /// Elsewhere than standard output.
+    pub(super) fn to(out: Box<dyn Write + Send>, json: bool, terminal: bool) -> Self {
+        Self { out, json, terminal, summary: None, last_line: Instant::now() }
     }
 
     /// Shows an event, above the status line where there is one.
@@ -195,9 +202,8 @@ impl Screen {
     }
 
     /// A reader that has gone must not take the cluster with it.
-    fn write(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 

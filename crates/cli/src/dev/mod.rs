@@ -81,7 +81,10 @@ fn start(args: &DevArgs, screen: &mut Screen) -> Result<(), Failure> {
         .build()
         .context("cannot start the runtime")?;
     let rules = cluster::Rules { kill_leader_every: args.kill_leader_every, start_max: args.start_max };
-    let result = runtime.block_on(cluster::run(&plan, &rules, screen));
+    let result = runtime.block_on(async {
+        let stops = cluster::signals().context("cannot listen for signals")?;
+        cluster::run(&plan, &rules, screen, stops).await
+    });
     // A status request to a node that has gone may still wait for its time-out; nothing depends on it.
     runtime.shutdown_background();
     result
