@@ -83,7 +83,10 @@ impl Backend for Node {
     async fn snapshot(&self) -> Result<(), String> {
         let running = self.serving_parts().map_err(|failure| failure.to_string())?;
         let node = Some(running.identity.node.0);
-        Box::pin(running.cluster.call(Call::Snapshot { node })).await.map(drop).map_err(|refusal| refusal.to_string())
+        Box::pin(running.cluster.call(Call::Snapshot { node }))
+            .await
+            .map(drop)
+            .map_err(|refusal| refusal.to_string())
     }
 
     async fn replicas_durable(&self) -> usize {
