@@ -168,7 +168,13 @@ impl Machine {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
                             let entry = BatchEntry { id, stamp, requests, groups };
-                            run_batch(&mut replicated, entry, &self.front.node_settings, &mut outbox, &mut self.discard)
+                            run_batch(
+                                &mut replicated,
+                                entry,
+                                &self.front.node_settings,
+                                &mut outbox,
+                                &mut self.discard,
+                            )
                         }
                         Admission::Gap => {
                             if own {
@@ -252,7 +258,8 @@ fn run_batch(
                 Place::Ready(bytes) => reply.raw(&bytes),
                 Place::Read { db, command, request, style } if !style.silent => {
                     reply.set_protocol(style.protocol);
-                    let args: crate::batch::RequestArgs<'_> = (0..request.len()).map(|i| request.arg(i)).collect();
+                    let args: crate::batch::RequestArgs<'_> =
+                        (0..request.len()).map(|i| request.arg(i)).collect();
                     // The seed is this node's alone: a read's choice is nobody else's business.
                     let seed = stamp.seed ^ id.index;
                     let context = Read { state: run.state, db, now: run.state.clock, seed, node: Some(node) };
@@ -339,7 +346,9 @@ impl StateMachine for Machine {
         let replicated = self.replica.replicated.read();
         let mut head = vec![HEAD_FORMAT, u8::from(replicated.seeded), 0, 0];
         replicated.origins.encode(&mut head);
-        head.extend_from_slice(&u32::try_from(replicated.highest_ids.len()).unwrap_or(u32::MAX).to_le_bytes());
+        head.extend_from_slice(
+            &u32::try_from(replicated.highest_ids.len()).unwrap_or(u32::MAX).to_le_bytes(),
+        );
         for id in replicated.highest_ids.values() {
             head.extend_from_slice(&id.0.to_le_bytes());
         }

@@ -144,7 +144,8 @@ impl Node {
             Executor::Inline => None,
         };
         let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
-        let (listen, net, secret) = (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
+        let (listen, net, secret) =
+            (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
         let connect_from = options.bind_outgoing;
         let bound = handle.spawn(async move {
             let listen = resolve(&listen).await?;
@@ -157,7 +158,8 @@ impl Node {
             };
             Transport::bind(net, listen, transport).await
         });
-        let bind_failed = |source| Error::Bind { address: options.peer_bind.clone(), source: Arc::new(source) };
+        let bind_failed =
+            |source| Error::Bind { address: options.peer_bind.clone(), source: Arc::new(source) };
         let transport = bound.await.map_err(|error| bind_failed(error.into()))?.map_err(bind_failed)?;
 
         let (form, formed) = mpsc::channel(4);
@@ -290,7 +292,8 @@ impl Node {
     pub fn log_figures(&self) -> LogFigures {
         let running = self.inner.running.get();
         let directory = running.map(|running| running.directory.lock());
-        let metrics = directory.as_ref().and_then(|directory| directory.as_ref()).map(|open| open.log.metrics());
+        let metrics =
+            directory.as_ref().and_then(|directory| directory.as_ref()).map(|open| open.log.metrics());
         metrics.map_or_else(LogFigures::default, |metrics| LogFigures {
             syncs: metrics.syncs.load(Ordering::Relaxed),
             groups: metrics.groups.load(Ordering::Relaxed),

@@ -79,7 +79,11 @@ pub struct NodeOptions {
 
 impl NodeOptions {
     /// Options fit for production, but for what only the caller knows.
-    pub fn new(data_dir: impl Into<PathBuf>, membership: Membership, peer_bind: impl Into<String>) -> NodeOptions {
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        membership: Membership,
+        peer_bind: impl Into<String>,
+    ) -> NodeOptions {
         let peer_bind = peer_bind.into();
         NodeOptions {
             data_dir: data_dir.into(),

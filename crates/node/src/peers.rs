@@ -142,7 +142,11 @@ impl Peers {
         let body = json(call);
         let answer = self.transport.call(node, Channel::Admin, CALL, body, within).await;
         let unreachable = |error: CallError| Refusal {
-            kind: if matches!(error, CallError::Timeout { .. }) { RefusalKind::Timeout } else { RefusalKind::Unavailable },
+            kind: if matches!(error, CallError::Timeout { .. }) {
+                RefusalKind::Timeout
+            } else {
+                RefusalKind::Unavailable
+            },
             detail: format!("node {}: {error}", node.0),
         };
         let answer = answer.map_err(unreachable)?;

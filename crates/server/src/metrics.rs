@@ -91,13 +91,22 @@ impl Collector for Scrape {
 
         w.gauge("clients", "Open client connections", None, report.clients)?;
         w.counter("connections", "Client connections accepted", stats.connections.load(Relaxed))?;
-        w.counter("connections_rejected", "Client connections refused", stats.connections_rejected.load(Relaxed))?;
+        w.counter(
+            "connections_rejected",
+            "Client connections refused",
+            stats.connections_rejected.load(Relaxed),
+        )?;
         w.counter("commands", "Commands executed for clients", stats.commands_processed.load(Relaxed))?;
         w.counter("error_replies", "Error replies to clients", stats.error_replies())?;
         w.counter("applied_writes", "Write commands applied from the log", self.node.applied_writes())?;
         w.gauge("batches_in_flight", "Batches sent and not yet applied here", None, pipeline.open as u64)?;
         w.gauge("groups_waiting", "Groups of requests that wait for a batch", None, pipeline.waiting as u64)?;
-        w.gauge("waiting", "Requests that wait for a batch", Some(&Unit::Bytes), pipeline.waiting_bytes as u64)?;
+        w.gauge(
+            "waiting",
+            "Requests that wait for a batch",
+            Some(&Unit::Bytes),
+            pipeline.waiting_bytes as u64,
+        )?;
         let unsupported: u64 = stats
             .used()
             .filter(|stats| !stats.command.is_supported())

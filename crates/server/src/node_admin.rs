@@ -89,9 +89,10 @@ impl AdminBackend for NodeAdmin {
                 Err(ClientError::Reply(text)) if text.starts_with("ERR") => {
                     Err(Refusal { kind: RefusalKind::Invalid, detail: text })
                 }
-                Err(ClientError::Unknown) => {
-                    Err(Refusal { kind: RefusalKind::Timeout, detail: "the outcome is unknown; see the settings".into() })
-                }
+                Err(ClientError::Unknown) => Err(Refusal {
+                    kind: RefusalKind::Timeout,
+                    detail: "the outcome is unknown; see the settings".into(),
+                }),
                 Err(error) => Err(Refusal { kind: RefusalKind::Unavailable, detail: error.to_string() }),
             }
         }
