@@ -12,7 +12,7 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use parking_lot::Mutex;
-use quorate_storage::{ErrorKind, SnapshotInfo, SnapshotReader};
+use quorate_storage::{ErrorKind, SnapshotInfo, SnapshotReader, SnapshotStore};
 
 use super::{Shared, blocking};
 use crate::{
@@ -142,7 +142,11 @@ impl RaftStateMachine<TypeConfig> for MachineStore {
         };
         let members = types::members(meta.last_membership.membership());
         let machine = Arc::clone(&self.machine);
-        let install = move || install(&machine, types::log_id(&last), &members, reader);
+        let store = self.shared.snapshots.clone();
+        let install = move || {
+            adopt(&store, &reader).map_err(Fault::new)?;
+            install(&machine, types::log_id(&last), &members, reader)
+        };
         blocking(self.shared.executor, install).await.map_err(|fault| self.fault(fault))?;
         self.applied = Some(last);
         self.membership = meta.last_membership.clone();
@@ -154,6 +158,24 @@ impl RaftStateMachine<TypeConfig> for MachineStore {
         let reader = self.shared.snapshots.latest().map_err(io::Error::other)?;
         reader.map(open_snapshot).transpose()
     }
+}
+
+/// What a copy reads at once.
+const COPY_BYTES: usize = 1 << 20;
+
+/// Makes the snapshot one of this node's own, durably, before anything is changed. It is one already when it came through
+/// the peer protocol.
+fn adopt(store: &SnapshotStore, reader: &SnapshotReader) -> Result<(), quorate_storage::Error> {
+    let info = reader.info();
+    if store.list().iter().any(|known| known.id == info.id) {
+        return Ok(());
+    }
+    let mut receiver = store.receive(&info.id, info.file_bytes)?;
+    while receiver.offset() < info.file_bytes {
+        let offset = receiver.offset();
+        receiver.write_at(offset, &reader.read_at(offset, COPY_BYTES)?)?;
+    }
+    receiver.finish().map(drop)
 }
 
 fn install(
