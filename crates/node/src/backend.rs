@@ -100,10 +100,8 @@ impl Backend for Node {
         let others = members.nodes.keys().filter(|node| **node != me);
         let asked = join_all(others.map(|node| self.inner.peers.ping(*node, ASK_MAX))).await;
         // Who has applied an entry has it on disk, or in a snapshot that is.
-        let seen = asked
-            .into_iter()
-            .filter(|answer| matches!(answer, Ok(pong) if pong.applied >= index))
-            .count();
+        let seen =
+            asked.into_iter().filter(|answer| matches!(answer, Ok(pong) if pong.applied >= index)).count();
         seen.max(certain)
     }
 

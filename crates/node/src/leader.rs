@@ -28,9 +28,10 @@ use crate::machine::Replica;
 
 /// Batches that may wait for the leader task.
 const INBOX_BATCHES: usize = 1024;
-/// An idle leader proposes a tick this often, so that expiry and barriers move. Less than
-/// [`crate::clock::GRANT`].
+/// An idle leader proposes a tick this often, so that time moves. Less than [`crate::clock::GRANT`].
 const TICK: Duration = Duration::from_millis(250);
+/// While keys are due it does so this often, so that they go physically as well.
+const BUSY_TICK: Duration = Duration::from_millis(25);
 /// The leader has every node compute a digest of its state this often.
 const CHECK: Duration = Duration::from_secs(600);
 /// How long a new leader waits for its own term's first entry, and for samples of other clocks.
@@ -94,7 +95,7 @@ impl Leader {
         stop: CancellationToken,
     ) {
         let mut leadership = raft.leadership();
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(BUSY_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_stamp = Instant::now();
         let mut last_check = Instant::now();
@@ -135,7 +136,8 @@ impl Leader {
                         (last_check, last_stamp) = (Instant::now(), Instant::now());
                         let _refused = raft.propose(batch::check(stamp), |_| ()).await;
                     }
-                    if last_stamp.elapsed() >= TICK
+                    let due = replica.next_expiry() <= self.clock.now();
+                    if last_stamp.elapsed() >= if due { BUSY_TICK } else { TICK }
                         && let Some(stamp) = self.stamp(term, seeds())
                     {
                         last_stamp = Instant::now();

@@ -163,7 +163,13 @@ impl Life {
         let origin = Origin { node: me, incarnation: identity.incarnation };
         let replica = inner.replica.clone();
         let pipeline = Pipeline::new(origin, inner.options.limits.clone());
-        let machine = Machine::new(replica.clone(), pipeline.clone(), inner.front.clone(), reclaimer, inner.divergence.clone());
+        let machine = Machine::new(
+            replica.clone(),
+            pipeline.clone(),
+            inner.front.clone(),
+            reclaimer,
+            inner.divergence.clone(),
+        );
         let components = RaftComponents {
             log: directory.log.clone(),
             snapshots: directory.snapshots.clone(),
@@ -304,7 +310,9 @@ async fn ping_all(inner: Arc<Inner>, raft: Raft, disk: Arc<dyn Disk>) {
         let others: Vec<_> = voters.iter().copied().filter(|node| *node != me).collect();
         match inner.divergence.verdict(&others, voters.len() / 2 + 1) {
             Verdict::Fine => {}
-            Verdict::Disputed { index } => tracing::error!(index, "the states of the nodes differ at this entry"),
+            Verdict::Disputed { index } => {
+                tracing::error!(index, "the states of the nodes differ at this entry")
+            }
             Verdict::Diverged { index } => return diverged(&inner, raft, disk.as_ref(), index).await,
         }
     }
@@ -312,7 +320,10 @@ async fn ping_all(inner: Arc<Inner>, raft: Raft, disk: Arc<dyn Disk>) {
 
 /// Stops serving at once, and leaves a directory from which a restart joins anew.
 async fn diverged(inner: &Inner, raft: Raft, disk: &dyn Disk, index: u64) {
-    tracing::error!(index, "the state of this node is not what the log says; it stops, and joins anew when restarted");
+    tracing::error!(
+        index,
+        "the state of this node is not what the log says; it stops, and joins anew when restarted"
+    );
     inner.enter(Phase::Failed(Error::Diverged { index }));
     let Some(running) = inner.running.get() else { return };
     running.pipeline.close();
@@ -322,7 +333,9 @@ async fn diverged(inner: &Inner, raft: Raft, disk: &dyn Disk, index: u64) {
     if let Some(directory) = directory {
         let _closed = directory.log.close();
     }
-    if let Err(error) = DataDir::set_aside(disk, &format!("the state differed from the others' at entry {index}")) {
+    if let Err(error) =
+        DataDir::set_aside(disk, &format!("the state differed from the others' at entry {index}"))
+    {
         tracing::error!(%error, "the data cannot be set aside");
     }
 }

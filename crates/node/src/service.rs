@@ -18,8 +18,8 @@ use crate::leader::Proposal;
 use crate::node::Inner;
 use crate::options::Membership;
 use crate::peers::{
-    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, Pong, REPORT, cluster_id,
-    json, parse,
+    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, Pong, REPORT,
+    cluster_id, json, parse,
 };
 
 /// A FORM on its way to the start-up task, and how it is answered.
