@@ -86,7 +86,10 @@ class Cluster:
 
     def health(self, node: str) -> str:
         """Docker's own word, from the image's check."""
-        return self.state(node)["Health"]["Status"]
+        health = self.state(node).get("Health")
+        if not health:
+            raise Failed(f"{node} has no health check, or was never started")
+        return health["Status"]
 
     def address(self, node: str) -> str:
         network = self.inspect(node)["NetworkSettings"]["Networks"].get(NETWORK)
