@@ -2,32 +2,52 @@
 //! snapshot adds to writes, and how much memory a key takes.
 //!
 //! `cargo bench -p quorate-benches --bench keyspace` prints the measurements that are no averages
-//! first (longest write, bytes per key), then criterion's.
+//! first (longest write, bytes per key), then criterion's. The latter are CPU time of the thread, so
+//! that a busy machine does not show in them; the longest write is by the clock, with a note where
+//! the thread was taken off its core meanwhile. The allocator is the server's.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use quorate_keyspace::{DbIndex, Keyspace, Millis, Rng, Seed, Value, Version};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const KEYS: u64 = 1_000_000;
 const DB: DbIndex = DbIndex::ZERO;
 const NOW: Millis = Millis(1_000_000);
 
+/// Set for a child process that measures its own memory: bytes of key and of value.
+const MEMORY_ENV: &str = "QUORATE_BENCH_MEMORY";
+
 fn main() {
-    for (name, key_bytes, value_bytes) in [("inline", 12, 8), ("usual", 24, 128)] {
-        print_memory(name, key_bytes, value_bytes);
+    if let Some((key_bytes, value_bytes)) = std::env::var(MEMORY_ENV).ok().and_then(parse_pair) {
+        return print_memory(key_bytes, value_bytes);
+    }
+    for sizes in ["12,8", "24,128", "40,1000"] {
+        let program = std::env::current_exe().expect("the path of this program");
+        let status = std::process::Command::new(program).env(MEMORY_ENV, sizes).status();
+        assert!(status.is_ok_and(|status| status.success()), "measuring memory of {sizes}");
     }
     let mut keyspace = filled(24, 128);
     print_longest_writes(&mut keyspace);
 
     let mut criterion = Criterion::default()
-        .measurement_time(Duration::from_secs(3))
+        .with_measurement(ThreadTime)
+        .measurement_time(Duration::from_secs(2))
         .warm_up_time(Duration::from_secs(1))
-        .sample_size(20)
+        .sample_size(10)
         .configure_from_args();
     bench_keyspace(&mut criterion, &mut keyspace);
     criterion.final_summary();
+}
+
+fn parse_pair(text: String) -> Option<(usize, usize)> {
+    let (a, b) = text.split_once(',')?;
+    Some((a.parse().ok()?, b.parse().ok()?))
 }
 
 /// `key_bytes` of text that differ in their number.
@@ -50,14 +70,60 @@ fn resident_bytes() -> usize {
     pages * 4096
 }
 
-fn print_memory(name: &str, key_bytes: usize, value_bytes: usize) {
+fn print_memory(key_bytes: usize, value_bytes: usize) {
     let before = resident_bytes();
     let keyspace = filled(key_bytes, value_bytes);
     let resident = resident_bytes().saturating_sub(before) as f64 / KEYS as f64;
     let accounted = keyspace.memory_bytes() as f64 / KEYS as f64;
     println!(
-        "memory/{name}: key of {key_bytes} B, value of {value_bytes} B: {resident:.0} B resident, {accounted:.0} B accounted"
+        "memory: key of {key_bytes} B, value of {value_bytes} B: {resident:.0} B resident, {accounted:.0} B accounted"
     );
+}
+
+/// Time that this thread spent on a core, up to the kernel's last tick.
+fn thread_time() -> Duration {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
+    Duration::from_nanos(nanos)
+}
+
+/// How often this thread was taken off its core though it wanted to run.
+fn preemptions() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Criterion's measure of [`thread_time`].
+struct ThreadTime;
+
+impl Measurement for ThreadTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        thread_time()
+    }
+
+    fn end(&self, started: Duration) -> Duration {
+        thread_time() - started
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
 }
 
 /// Writes while another thread encodes a snapshot, as apply does: the longest one is what clients
@@ -80,23 +146,32 @@ fn print_longest_writes(keyspace: &mut Keyspace) {
             })
         });
         let mut rng = Rng::from_u64(1);
-        let (mut writes, mut all, mut taken) = (0u64, Duration::ZERO, Vec::new());
+        let (mut writes, mut taken) = (0u64, Vec::new());
+        let (mut longest_alone, mut preempted) = (Duration::ZERO, preemptions());
+        let cpu_started = thread_time();
         let value = [b'w'; 128];
         while walk.as_ref().map_or(writes < 1_000_000, |walk| !walk.is_finished()) {
             let key = key(rng.below(KEYS), 24);
             let started = Instant::now();
             keyspace.db_mut(DB).set(&key, Value::string(&value), None, Version(writes));
             let took = started.elapsed();
-            all += took;
             taken.push(took);
+            if took > longest_alone {
+                let now = preemptions();
+                if now == preempted {
+                    longest_alone = took;
+                }
+                preempted = now;
+            }
             writes += 1;
         }
+        let cpu = thread_time() - cpu_started;
         taken.sort_unstable();
         let at = |share: f64| taken[((taken.len() - 1) as f64 * share) as usize];
         let name = if walking { "during a snapshot walk" } else { "without a snapshot" };
         println!(
-            "writes {name}: {writes} of {:?} on average, 99% {:?}, 99.9% {:?}, longest {:?}; capture took {capture:?}",
-            all / writes.max(1) as u32,
+            "writes {name}: {writes} of {:?} CPU on average, 99% {:?}, 99.9% {:?}, longest {longest_alone:?} ({:?} with preemptions); capture took {capture:?}",
+            cpu / writes.max(1) as u32,
             at(0.99),
             at(0.999),
             at(1.0)
@@ -108,7 +183,7 @@ fn print_longest_writes(keyspace: &mut Keyspace) {
     }
 }
 
-fn bench_keyspace(criterion: &mut Criterion, keyspace: &mut Keyspace) {
+fn bench_keyspace(criterion: &mut Criterion<ThreadTime>, keyspace: &mut Keyspace) {
     let mut group = criterion.benchmark_group("keyspace/1M");
     let mut rng = Rng::from_u64(2);
     let keys: Vec<Vec<u8>> = (0..1 << 16).map(|_| key(rng.below(KEYS), 24)).collect();
@@ -120,6 +195,12 @@ fn bench_keyspace(criterion: &mut Criterion, keyspace: &mut Keyspace) {
     group.bench_function("get", |b| {
         b.iter(|| black_box(keyspace.db(DB).get(&keys[next()], NOW).is_some()));
     });
+    let yardstick: std::collections::HashMap<Vec<u8>, Vec<u8>> =
+        (0..KEYS).map(|n| (key(n, 24), vec![b'v'; 128])).collect();
+    group.bench_function("get from a HashMap of vectors, as a yardstick", |b| {
+        b.iter(|| black_box(yardstick.get(&keys[next()]).is_some()));
+    });
+    drop(yardstick);
     group.bench_function("get missing", |b| {
         b.iter(|| black_box(keyspace.db(DB).get(&keys[next()][1..], NOW).is_none()));
     });
@@ -131,11 +212,11 @@ fn bench_keyspace(criterion: &mut Criterion, keyspace: &mut Keyspace) {
         // A capture for each sample, so that each pays for its copies.
         b.iter_custom(|rounds| {
             let snapshot = keyspace.capture();
-            let started = Instant::now();
+            let started = thread_time();
             for _ in 0..rounds {
                 keyspace.db_mut(DB).set(&keys[next()], Value::string(&value), None, Version(1));
             }
-            let took = started.elapsed();
+            let took = thread_time() - started;
             drop(snapshot);
             took
         });
@@ -153,15 +234,14 @@ fn bench_keyspace(criterion: &mut Criterion, keyspace: &mut Keyspace) {
         b.iter(|| black_box(keyspace.db(DB).random(&mut rng, NOW).is_some()));
     });
     group.bench_function("capture", |b| b.iter(|| black_box(keyspace.capture())));
-    group.sample_size(10);
     group.bench_function("insert 1M into an empty one, each", |b| {
         b.iter_custom(|rounds| {
             let mut keyspace = Keyspace::new(Seed([1; 16]));
-            let started = Instant::now();
+            let started = thread_time();
             for n in 0..rounds {
                 keyspace.db_mut(DB).set(&key(n % KEYS, 24), Value::integer(1), None, Version(1));
             }
-            started.elapsed()
+            thread_time() - started
         });
     });
     group.finish();

@@ -1,3 +1,145 @@
-//! The `quorate` command.
+//! The `quorate` program: serves a node, runs a local cluster, and administers one.
+//!
+//! This crate reads the command line, the environment and settings files, and says things to people; it
+//! is the only place that knows clap and anyhow. Nodes are [`quorate_server`]'s.
+//!
+//! Invariant: the exit status follows [`exit::Code`], whatever the command.
 
-fn main() {}
+mod cluster;
+mod dev;
+mod exit;
+mod http;
+mod logging;
+mod memory;
+mod output;
+mod resp;
+mod serve;
+mod settings;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::exit::Failure;
+
+/// Returns memory to the system sooner and fragments less than the system's allocator under a store's load.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// A replicated in-memory key-value store that any Redis client uses as one Redis.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, after_help = exit::HELP, max_term_width = 110, propagate_version = true)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one node of a cluster.
+    Serve(Box<settings::ServeArgs>),
+    /// Run a whole local cluster, to try things.
+    Dev(dev::DevArgs),
+    /// Look at a cluster and change it, through the admin API of any node.
+    Cluster(cluster::ClusterArgs),
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the version of the program.
+    Version {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Program::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Dev(args) => dev::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Program::command(), "quorate", &mut script);
+            output::bytes(&script);
+            Ok(())
+        }
+        Command::Version { json } => {
+            version::print(json);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.said {
+                eprintln!("quorate: {:#}", failure.reason);
+            }
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+/// A failure that the command line caused.
+fn usage(reason: impl Into<String>) -> Failure {
+    Failure::new(exit::Code::Usage, anyhow::Error::msg(reason.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines_are_read_or_refused() {
+        let good = [
+            "serve --node 1 --peers 1=a:1,2=b:1,3=c:1 --secret-file s",
+            "serve --join a:1 --log-format json --print-config",
+            "dev",
+            "dev --nodes 5 --base-port 7100 --dir d --kill-leader-every 10s --json -- --log-engine sled",
+            "cluster status --watch",
+            "cluster status --watch=500ms --json",
+            "cluster --url http://a:1 add --peer a:1 --number 4 --promote",
+            "cluster promote 4 5 --force --wait 5m",
+            "cluster demote 4",
+            "cluster remove 4 --url http://a:1,http://b:1",
+            "cluster replace 1 4",
+            "cluster transfer",
+            "cluster transfer 2",
+            "cluster drain 1",
+            "cluster undrain 1",
+            "cluster snapshot",
+            "completions zsh",
+            "version --json",
+        ];
+        let wrong = [
+            "",
+            "serve --nonsense",
+            "dev --nodes 0",
+            "dev --nodes x",
+            "dev --kill-leader-every 10",
+            "dev --kill-leader-every 0s",
+            "cluster",
+            "cluster promote",
+            "cluster promote x",
+            "cluster replace 1",
+            "cluster drain",
+            "cluster add",
+        ];
+        let parse = |line: &str| Program::try_parse_from(format!("quorate {line}").split_whitespace());
+        for line in good {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err().map(|e| e.to_string()));
+        }
+        for line in wrong {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod introspection;
 mod key_search;
 mod keys;
 mod long_double;
+mod memory;
 mod scan;
 pub mod settings;
 mod state;

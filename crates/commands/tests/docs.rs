@@ -1,4 +1,4 @@
-//! `docs/commands.md` and the tables in `docs/configuration.md` follow from the command and settings tables.
+//! `docs/commands.md` and the tables in `docs/settings.md` follow from the command and settings tables.
 //!
 //! `QUORATE_BLESS=1` writes them anew.
 
@@ -35,7 +35,7 @@ fn commands_are_documented() {
 
 #[test]
 fn settings_are_documented() {
-    check("configuration.md", |page| {
+    check("settings.md", |page| {
         let cluster = replace_between(page, "cluster settings", &settings_table(Scope::Cluster));
         replace_between(&cluster, "node settings", &settings_table(Scope::Node))
     });

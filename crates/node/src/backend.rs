@@ -25,7 +25,8 @@ use crate::session::{Admission, Backend, Front, MemberFacts, NodeFacts, ReadMode
 /// The reply while the node does not serve yet.
 const LOADING: &str = "LOADING Quorate is loading the dataset in memory or waits for its cluster";
 /// The reply to a local read that would be older than the bound on staleness.
-const TOO_STALE: &str = "CLUSTERDOWN This node has not heard from its leader lately; the read would be too old";
+const TOO_STALE: &str =
+    "CLUSTERDOWN This node has not heard from its leader lately; the read would be too old";
 /// How long `WAIT` gives other nodes to tell how far they are.
 const ASK_MAX: Duration = Duration::from_millis(500);
 const PORT: SettingId = SettingId::of("port");
@@ -82,7 +83,7 @@ impl Backend for Node {
     async fn snapshot(&self) -> Result<(), String> {
         let running = self.serving_parts().map_err(|failure| failure.to_string())?;
         let node = Some(running.identity.node.0);
-        running.cluster.call(Call::Snapshot { node }).await.map(drop).map_err(|refusal| refusal.to_string())
+        Box::pin(running.cluster.call(Call::Snapshot { node })).await.map(drop).map_err(|refusal| refusal.to_string())
     }
 
     async fn replicas_durable(&self) -> usize {
@@ -95,14 +96,17 @@ impl Backend for Node {
         let others = members.nodes.keys().filter(|node| **node != me);
         let asked = join_all(others.map(|node| self.inner.peers.ping(*node, ASK_MAX))).await;
         // Who has applied an entry has it on disk, or in a snapshot that is.
-        let seen = asked.into_iter().filter(|answer| matches!(answer, Ok((_, applied)) if *applied >= index)).count();
+        let seen = asked
+            .into_iter()
+            .filter(|answer| matches!(answer, Ok((_, applied)) if *applied >= index))
+            .count();
         seen.max(certain)
     }
 
     fn shutdown(&self) {
         let node = self.clone();
         // Apart from the client's runtime, which may end before the node has.
-        self.inner.spawn(async move { node.stop().await });
+        self.inner.spawn(async move { Box::pin(node.stop()).await });
     }
 
     fn facts(&self) -> NodeFacts {
@@ -120,7 +124,9 @@ impl Backend for Node {
             quorate_raft::Role::Leader => Role::Leader,
             quorate_raft::Role::Follower => Role::Follower,
             quorate_raft::Role::Candidate => Role::Candidate,
-            quorate_raft::Role::Learner if members.nodes.contains_key(&running.identity.node) => Role::Learner,
+            quorate_raft::Role::Learner if members.nodes.contains_key(&running.identity.node) => {
+                Role::Learner
+            }
             _ => Role::Outsider,
         };
         let members = members.nodes.iter().map(|(id, info)| MemberFacts {

@@ -160,7 +160,10 @@ impl Source {
         let index = self.raft.read_index().await?;
         // Taken after the index: what was acknowledged before is at or below it. The time is granted on
         // the strength of entries that this leader has applied, so it may be told at once.
-        let time = self.leader.barrier_time(term, self.replica.clock()).ok_or(Refused::Retry("the leader's clock is not set"))?;
+        let time = self
+            .leader
+            .barrier_time(term, self.replica.clock())
+            .ok_or(Refused::Retry("the leader's clock is not set"))?;
         Ok(Barrier { index, time })
     }
 }

@@ -105,11 +105,6 @@ impl BatchBuilder {
         self.requests += 1;
     }
 
-    /// How many requests it holds.
-    pub fn requests(&self) -> usize {
-        self.requests as usize
-    }
-
     /// How many bytes the entry's data will have.
     pub fn bytes(&self) -> usize {
         self.buffer.len()
@@ -145,8 +140,9 @@ pub fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// The sequence number in a sealed batch's header, for matching answers of the leader.
-pub fn sequence_of(data: &[u8]) -> Option<u64> {
+/// The sequence number in a sealed batch's header.
+#[cfg(test)]
+pub(crate) fn sequence_of(data: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(data.get(40..48)?.try_into().ok()?))
 }
 
@@ -286,7 +282,6 @@ mod tests {
         let mut builder = BatchBuilder::with_capacity(64);
         builder.push(DbIndex::new(0).unwrap(), [&b"SET"[..], b"key", b"value"].into_iter());
         builder.push(DbIndex::new(15).unwrap(), [&b"PING"[..], b""].into_iter());
-        assert_eq!(builder.requests(), 2);
         BytesMut::from(&builder.seal(ORIGIN, 42)[..])
     }
 

@@ -88,7 +88,10 @@ impl Cluster {
         let mut leadership = self.raft.leadership();
         let known = async { leadership.wait_for(|now| now.leader.is_some()).await.ok().map(|now| *now) };
         let Ok(Some(leader)) = tokio::time::timeout(CALL_MAX, known).await else {
-            return Err(refuse(RefusalKind::Unavailable, "no leader is known; is a majority of the voters up?"));
+            return Err(refuse(
+                RefusalKind::Unavailable,
+                "no leader is known; is a majority of the voters up?",
+            ));
         };
         if leader.leader_is_me {
             return self.change(call).await;
@@ -105,9 +108,9 @@ impl Cluster {
             let _one_at_a_time = self.changing.lock().await;
             self.change_now(call).await
         };
-        tokio::time::timeout(CALL_MAX, changed)
-            .await
-            .unwrap_or_else(|_| Err(refuse(RefusalKind::Timeout, "the change did not commit in time; see the status")))
+        tokio::time::timeout(CALL_MAX, changed).await.unwrap_or_else(|_| {
+            Err(refuse(RefusalKind::Timeout, "the change did not commit in time; see the status"))
+        })
     }
 
     async fn change_now(&self, call: Call) -> Result<Done, Refusal> {
@@ -132,13 +135,17 @@ impl Cluster {
             Call::Remove { nodes, force } => self.remove(&members, &known, nodes, force).await,
             Call::Replace { old, new, force } => {
                 let target = rules::replace(&members, &known, NodeId(old), NodeId(new), force)?;
-                let Some(target) = target else { return Ok(unchanged("it has been replaced already", vec![new])) };
+                let Some(target) = target else {
+                    return Ok(unchanged("it has been replaced already", vec![new]));
+                };
                 self.step_aside(&[NodeId(old)]).await?;
                 self.raft.change_voters(target, true).await.map_err(failed)?;
                 self.raft.remove_nodes([NodeId(old)].into()).await.map_err(failed)?;
                 Ok(done(format!("node {new} took the place of node {old}"), vec![old, new]))
             }
-            Call::SetAddresses { node, addresses } => self.set_addresses(&members, NodeId(node), addresses).await,
+            Call::SetAddresses { node, addresses } => {
+                self.set_addresses(&members, NodeId(node), addresses).await
+            }
             Call::Transfer { to } => self.transfer(&members, &known, to.map(NodeId)).await,
             Call::Snapshot { .. } | Call::Drain { .. } => {
                 Err(refuse(RefusalKind::Internal, "this call is for a node, not for the leader"))
@@ -176,11 +183,21 @@ impl Cluster {
         let info = NodeInfo { number: rules::number_of(id), ..info(&addresses) };
         self.raft.add_learner(id, info).await.map_err(failed)?;
         tracing::info!(node = id.0, peer = addresses.peer, "added as a learner");
-        Ok((id, done(format!("node {} added as a learner; promote it when it has caught up", id.0), vec![id.0])))
+        Ok((
+            id,
+            done(format!("node {} added as a learner; promote it when it has caught up", id.0), vec![id.0]),
+        ))
     }
 
-    async fn remove(&self, members: &Members, known: &Known, nodes: Vec<u64>, force: bool) -> Result<Done, Refusal> {
-        let present: Vec<_> = nodes.iter().map(|id| NodeId(*id)).filter(|id| members.nodes.contains_key(id)).collect();
+    async fn remove(
+        &self,
+        members: &Members,
+        known: &Known,
+        nodes: Vec<u64>,
+        force: bool,
+    ) -> Result<Done, Refusal> {
+        let present: Vec<_> =
+            nodes.iter().map(|id| NodeId(*id)).filter(|id| members.nodes.contains_key(id)).collect();
         if present.is_empty() {
             return Ok(unchanged("they are no members", nodes));
         }
@@ -206,7 +223,10 @@ impl Cluster {
             .filter_map(|id| Some((*known.lag.get(&id)?, id)))
             .min();
         let Some((_, heir)) = heir else {
-            return Err(refuse(RefusalKind::Unavailable, "no other voter is alive to take the leadership over"));
+            return Err(refuse(
+                RefusalKind::Unavailable,
+                "no other voter is alive to take the leadership over",
+            ));
         };
         self.hand_over(heir).await?;
         // The change itself is the new leader's.
@@ -216,10 +236,14 @@ impl Cluster {
     async fn hand_over(&self, heir: NodeId) -> Result<(), Refusal> {
         self.raft.transfer_leader(heir).await.map_err(failed)?;
         let mut leadership = self.raft.leadership();
-        let moved = async { leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me).await.is_ok() };
+        let moved =
+            async { leadership.wait_for(|now| now.leader.is_some() && !now.leader_is_me).await.is_ok() };
         match tokio::time::timeout(Duration::from_secs(5), moved).await {
             Ok(true) => Ok(()),
-            _ => Err(refuse(RefusalKind::Timeout, format!("node {} did not take the leadership over in time", heir.0))),
+            _ => Err(refuse(
+                RefusalKind::Timeout,
+                format!("node {} did not take the leadership over in time", heir.0),
+            )),
         }
     }
 
@@ -231,7 +255,10 @@ impl Cluster {
                 return Err(refuse(RefusalKind::NotFound, format!("there is no node {}", to.0)));
             }
             Some(to) if !voters.contains(&to) => {
-                return Err(refuse(RefusalKind::Invalid, format!("node {} is a learner and cannot lead", to.0)));
+                return Err(refuse(
+                    RefusalKind::Invalid,
+                    format!("node {} is a learner and cannot lead", to.0),
+                ));
             }
             Some(to) => to,
             None => voters
@@ -244,7 +271,10 @@ impl Cluster {
         };
         // A target that lags, or is dead, would cost a whole election.
         if known.lag.get(&heir).is_none_or(|lag| *lag > rules::LAG_ENTRIES_MAX) {
-            return Err(refuse(RefusalKind::Busy, format!("node {} is not alive or has not caught up", heir.0)));
+            return Err(refuse(
+                RefusalKind::Busy,
+                format!("node {} is not alive or has not caught up", heir.0),
+            ));
         }
         self.hand_over(heir).await?;
         Ok(done(format!("node {} leads", heir.0), vec![heir.0]))
@@ -278,7 +308,11 @@ impl Cluster {
         let nodes: Vec<_> = self.raft.members().nodes.keys().copied().collect();
         let calls = nodes.iter().map(|node| async {
             let call = Call::Snapshot { node: Some(node.0) };
-            if *node == self.me { self.snapshot().await } else { self.peers.call(*node, &call, CALL_MAX).await }
+            if *node == self.me {
+                self.snapshot().await
+            } else {
+                self.peers.call(*node, &call, CALL_MAX).await
+            }
         });
         let mut taken = Vec::new();
         let mut trouble = Vec::new();
@@ -335,7 +369,11 @@ impl Cluster {
         let members = self.raft.members();
         let leadership = *self.raft.leadership().borrow();
         let reports = join_all(members.nodes.keys().map(|node| async {
-            if *node == self.me { Some(self.local.report()) } else { self.peers.report(*node, REPORT_MAX).await }
+            if *node == self.me {
+                Some(self.local.report())
+            } else {
+                self.peers.report(*node, REPORT_MAX).await
+            }
         }))
         .await;
         let voters = rules::voters(&members);
@@ -386,9 +424,7 @@ impl Cluster {
                 _ = look.tick() => {}
             }
             let leads = self.raft.leadership().borrow().leader_is_me;
-            if leads
-                && let Err(refusal) = self.heal().await
-            {
+            if leads && let Err(refusal) = self.heal().await {
                 tracing::debug!(%refusal, "the membership cannot be healed yet");
             }
         }

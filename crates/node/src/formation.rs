@@ -83,14 +83,16 @@ pub(crate) async fn first_members(
 ) -> Option<BTreeMap<NodeId, NodeInfo>> {
     let form = Form { cluster: format!("{cluster:032x}") };
     let others: Vec<_> = all.iter().filter(|(other, _)| **other != number).collect();
-    let told = join_all(others.iter().map(|(_, address)| peers.ask::<()>(address, FORM, &form, ASK_MAX))).await;
+    let told =
+        join_all(others.iter().map(|(_, address)| peers.ask::<()>(address, FORM, &form, ASK_MAX))).await;
     if told.iter().any(Result::is_err) {
         return None;
     }
     let discover = Discover { number: Some(number) };
-    let answers =
-        join_all(others.iter().map(|(_, address)| peers.ask::<Discovered>(address, DISCOVER, &discover, ASK_MAX)))
-            .await;
+    let answers = join_all(
+        others.iter().map(|(_, address)| peers.ask::<Discovered>(address, DISCOVER, &discover, ASK_MAX)),
+    )
+    .await;
     let mut members = BTreeMap::new();
     let mine = NodeInfo { number, ..cluster::info(&options.announce) };
     members.insert(rules::first_id(number), mine);
@@ -117,9 +119,10 @@ async fn among_peers(
 ) -> Option<Found> {
     let others: Vec<_> = all.iter().filter(|(other, _)| **other != number).collect();
     let discover = Discover { number: Some(number) };
-    let answers =
-        join_all(others.iter().map(|(_, address)| peers.ask::<Discovered>(address, DISCOVER, &discover, ASK_MAX)))
-            .await;
+    let answers = join_all(
+        others.iter().map(|(_, address)| peers.ask::<Discovered>(address, DISCOVER, &discover, ASK_MAX)),
+    )
+    .await;
     let mut silent = Vec::new();
     let mut cluster = None;
     for ((other, address), answer) in others.iter().zip(answers) {
@@ -129,7 +132,9 @@ async fn among_peers(
                 tell(format!("{address} should be node {other} and says that it is node {said}"));
                 return None;
             }
-            Ok(known) if known.formed => return ask_to_join(peers, address, Some(number), options, tell).await,
+            Ok(known) if known.formed => {
+                return ask_to_join(peers, address, Some(number), options, tell).await;
+            }
             Ok(known) => cluster = cluster.or(known.cluster),
             Err(error) => silent.push(format!("node {other} at {address} ({error})")),
         }
@@ -173,7 +178,10 @@ async fn ask_to_join(
     tell: &mut impl FnMut(String),
 ) -> Option<Found> {
     let join = Join { number, addresses: options.announce.clone() };
-    match peers.ask::<Result<Joined, crate::admin::Refusal>>(address, JOIN, &join, Duration::from_secs(20)).await {
+    match peers
+        .ask::<Result<Joined, crate::admin::Refusal>>(address, JOIN, &join, Duration::from_secs(20))
+        .await
+    {
         Ok(Ok(joined)) => {
             let cluster_id = cluster_id(&joined.cluster)?;
             Some(Found { cluster_id, node_id: NodeId(joined.node) })

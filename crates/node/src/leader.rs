@@ -63,7 +63,8 @@ impl Leader {
     /// Queues a batch, or refuses it at once.
     pub(crate) fn propose(&self, proposal: Proposal) {
         if let Err(error) = self.inbox.try_send(proposal) {
-            let (mpsc::error::TrySendError::Full(proposal) | mpsc::error::TrySendError::Closed(proposal)) = error;
+            let (mpsc::error::TrySendError::Full(proposal) | mpsc::error::TrySendError::Closed(proposal)) =
+                error;
             (proposal.refused)(Refused::Retry("too many batches wait"));
         }
     }
@@ -154,7 +155,8 @@ impl Leader {
 
     /// Makes this node's clock the cluster's for a term. Bounded; tried again at the next tick.
     async fn take_over(&self, raft: &Raft, replica: &Replica, term: u64, stop: &CancellationToken) {
-        let others = raft.members().voters.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() / 2;
+        let others =
+            raft.members().voters.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() / 2;
         let caught_up = async {
             let index = raft.read_index().await.ok()?;
             replica.wait_applied(index).await;

@@ -26,6 +26,7 @@ mod service;
 pub mod session;
 
 pub use client::{Client, ClientError};
-pub use node::{Error, Node, Phase};
+pub use node::{Error, LogFigures, Node, Phase};
 pub use options::{Components, Membership, NodeOptions};
-pub use pipeline::Limits;
+pub use pipeline::{Gauges, Limits};
+pub use quorate_storage::LogEngineKind;

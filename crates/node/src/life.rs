@@ -67,7 +67,8 @@ impl Life {
         let disk = match &self.disk {
             Some(disk) => disk.clone(),
             None => Arc::new(
-                RealDisk::new(&self.inner.options.data_dir).map_err(system("the data directory cannot be made"))?,
+                RealDisk::new(&self.inner.options.data_dir)
+                    .map_err(system("the data directory cannot be made"))?,
             ),
         };
         let directory = self.directory(&disk).await?;
@@ -117,7 +118,8 @@ impl Life {
             executor: self.executor,
             ledger: self.disk.is_none(),
         };
-        let directory = DataDir::open(disk.clone(), options).map_err(|error| Error::Storage(Arc::new(error)))?;
+        let directory =
+            DataDir::open(disk.clone(), options).map_err(|error| Error::Storage(Arc::new(error)))?;
         self.set_identity(&directory);
         Ok(directory)
     }
@@ -165,8 +167,12 @@ impl Life {
         let raft = Raft::start(me, raft_options(&inner.options), components).await.map_err(raft_error)?;
         let (leader, proposals) = Leader::new(inner.clock.clone());
         let barriers = Barriers::new(inner.options.limits.hold);
-        let source =
-            Source { raft: raft.clone(), leader: leader.clone(), replica: replica.clone(), peers: inner.peers.clone() };
+        let source = Source {
+            raft: raft.clone(),
+            leader: leader.clone(),
+            replica: replica.clone(),
+            peers: inner.peers.clone(),
+        };
         let cluster = Arc::new(Cluster {
             me,
             cluster_id: identity.cluster,
@@ -177,13 +183,24 @@ impl Life {
             changing: tokio::sync::Mutex::new(()),
         });
         let (seeds, stop, tasks) = (self.seeds.clone(), inner.stop.clone(), &inner.tasks);
-        let driver =
-            Driver { node: inner.clone(), pipeline: pipeline.clone(), raft: raft.clone(), leader: leader.clone() };
-        tasks.spawn(leader.clone().run(raft.clone(), replica.clone(), move || seeds(), proposals, stop.clone()));
+        let driver = Driver {
+            node: inner.clone(),
+            pipeline: pipeline.clone(),
+            raft: raft.clone(),
+            leader: leader.clone(),
+        };
+        tasks.spawn(leader.clone().run(
+            raft.clone(),
+            replica.clone(),
+            move || seeds(),
+            proposals,
+            stop.clone(),
+        ));
         tasks.spawn(driver.run(stop.clone()));
         tasks.spawn(cluster.clone().run(stop.clone()));
         tasks.spawn(ping_all(inner.clone(), raft.clone()));
-        let (running_barriers, running_source, barrier_stop) = (barriers.clone(), source.clone(), stop.clone());
+        let (running_barriers, running_source, barrier_stop) =
+            (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });
         let running = Running {
             identity,
@@ -211,7 +228,8 @@ impl Life {
             if let Membership::Static { number, peers } = &inner.options.membership
                 && formation::forms(*number, peers)
                 && inner.peers.transport().identity().node == rules::first_id(*number)
-                && let Some(first) = formation::first_members(*number, peers, &inner.peers, cluster, &inner.options).await
+                && let Some(first) =
+                    formation::first_members(*number, peers, &inner.peers, cluster, &inner.options).await
             {
                 match raft.initialize(first).await {
                     Ok(()) | Err(quorate_raft::Error::AlreadyFormed) => {}
@@ -233,7 +251,8 @@ fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
     let (node, stop) = (inner.clone(), inner.stop.clone());
     inner.tasks.spawn(async move {
         let mut metrics = raft.metrics_watch();
-        let failed = async { metrics.wait_for(|metrics| metrics.error.is_some()).await.ok().map(|m| m.error.clone()) };
+        let failed =
+            async { metrics.wait_for(|metrics| metrics.error.is_some()).await.ok().map(|m| m.error.clone()) };
         tokio::select! {
             () = stop.cancelled() => {}
             error = failed => {

@@ -36,6 +36,10 @@ const EXPIRED_PER_ENTRY_MAX: usize = 256;
 /// The first block of a snapshot: format of the machine's own part.
 const HEAD_FORMAT: u8 = 1;
 
+/// A version is the log index and, below it, the request's position in the batch: every request has its
+/// own, so that a watched key shows a change within the same batch.
+const POSITION_BITS: u32 = 20;
+
 /// Everything that is replicated.
 #[derive(Debug)]
 pub(crate) struct Replicated {
@@ -164,7 +168,13 @@ impl Machine {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
                             let entry = BatchEntry { id, stamp, requests, groups };
-                            run_batch(&mut replicated, entry, &self.front.node_settings, &mut outbox, &mut self.discard)
+                            run_batch(
+                                &mut replicated,
+                                entry,
+                                &self.front.node_settings,
+                                &mut outbox,
+                                &mut self.discard,
+                            )
                         }
                         Admission::Gap => {
                             if own {
@@ -232,11 +242,13 @@ fn run_batch(
     discard: &mut Reply,
 ) -> Result<u64, crate::batch::DecodeError> {
     let BatchEntry { id, stamp, mut requests, groups } = entry;
+    // A replicated setting: a class that is wanted changes when expired keys go physically.
+    let events = Events::new(replicated.state.settings.events());
     let mut run = Run {
         state: &mut replicated.state,
         rng: Rng::from_u64(stamp.seed),
-        version: Version(id.index),
-        events: Events::default(),
+        version: Version(id.index << POSITION_BITS),
+        events,
         executed: 0,
     };
     for group in groups {
@@ -246,7 +258,8 @@ fn run_batch(
                 Place::Ready(bytes) => reply.raw(&bytes),
                 Place::Read { db, command, request, style } if !style.silent => {
                     reply.set_protocol(style.protocol);
-                    let args: crate::batch::RequestArgs<'_> = (0..request.len()).map(|i| request.arg(i)).collect();
+                    let args: crate::batch::RequestArgs<'_> =
+                        (0..request.len()).map(|i| request.arg(i)).collect();
                     // The seed is this node's alone: a read's choice is nobody else's business.
                     let seed = stamp.seed ^ id.index;
                     let context = Read { state: run.state, db, now: run.state.clock, seed, node: Some(node) };
@@ -287,6 +300,7 @@ impl Run<'_> {
     ) {
         let args = Args::new(&request.args);
         self.executed += 1;
+        self.version.0 += 1;
         let command = match command {
             Some(command) => command,
             // The origin has checked the request against the same table; one that fails here fails on
@@ -332,7 +346,9 @@ impl StateMachine for Machine {
         let replicated = self.replica.replicated.read();
         let mut head = vec![HEAD_FORMAT, u8::from(replicated.seeded), 0, 0];
         replicated.origins.encode(&mut head);
-        head.extend_from_slice(&u32::try_from(replicated.highest_ids.len()).unwrap_or(u32::MAX).to_le_bytes());
+        head.extend_from_slice(
+            &u32::try_from(replicated.highest_ids.len()).unwrap_or(u32::MAX).to_le_bytes(),
+        );
         for id in replicated.highest_ids.values() {
             head.extend_from_slice(&id.0.to_le_bytes());
         }

@@ -35,7 +35,7 @@ use crate::life::Life;
 use crate::machine::Replica;
 use crate::options::{Components, NodeOptions};
 use crate::peers::Peers;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Gauges, Pipeline};
 use crate::service::{FormRequest, Service};
 use crate::session::Front;
 
@@ -80,6 +80,15 @@ pub enum Phase {
     Stopped,
     /// It cannot go on.
     Failed(Error),
+}
+
+/// What the log has done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogFigures {
+    /// Syncs to the device.
+    pub syncs: u64,
+    /// Groups of records written.
+    pub groups: u64,
 }
 
 /// A handle to a running node.
@@ -135,7 +144,8 @@ impl Node {
             Executor::Inline => None,
         };
         let handle = own.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
-        let (listen, net, secret) = (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
+        let (listen, net, secret) =
+            (options.peer_bind.clone(), components.net.clone(), options.secret.clone());
         let connect_from = options.bind_outgoing;
         let bound = handle.spawn(async move {
             let listen = resolve(&listen).await?;
@@ -148,7 +158,8 @@ impl Node {
             };
             Transport::bind(net, listen, transport).await
         });
-        let bind_failed = |source| Error::Bind { address: options.peer_bind.clone(), source: Arc::new(source) };
+        let bind_failed =
+            |source| Error::Bind { address: options.peer_bind.clone(), source: Arc::new(source) };
         let transport = bound.await.map_err(|error| bind_failed(error.into()))?.map_err(bind_failed)?;
 
         let (form, formed) = mpsc::channel(4);
@@ -259,6 +270,39 @@ impl Node {
             Some(running) => running.cluster.call(call).await,
             None => Err(Refusal { kind: RefusalKind::Unavailable, detail: "the node is starting".into() }),
         }
+    }
+
+    /// As [`admin`](Node::admin), but carried out to its end even if the caller goes away.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn admin_detached(&self, call: Call) -> Result<Done, Refusal> {
+        let node = self.clone();
+        let task = self.inner.handle.spawn(async move { node.admin(call).await });
+        let stopped = |_| Refusal { kind: RefusalKind::Unavailable, detail: "the node is stopping".into() };
+        task.await.map_err(stopped)?
+    }
+
+    /// What waits and what is in flight on this node.
+    pub fn pipeline_gauges(&self) -> Gauges {
+        self.inner.running.get().map(|running| running.pipeline.gauges()).unwrap_or_default()
+    }
+
+    /// What the log has done since the start.
+    pub fn log_figures(&self) -> LogFigures {
+        let running = self.inner.running.get();
+        let directory = running.map(|running| running.directory.lock());
+        let metrics =
+            directory.as_ref().and_then(|directory| directory.as_ref()).map(|open| open.log.metrics());
+        metrics.map_or_else(LogFigures::default, |metrics| LogFigures {
+            syncs: metrics.syncs.load(Ordering::Relaxed),
+            groups: metrics.groups.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Write commands applied from the log since the start, of all nodes' clients.
+    pub fn applied_writes(&self) -> u64 {
+        self.inner.replica.writes()
     }
 
     /// Stops the node: leadership moves, open requests finish within the bound, the log is closed.

@@ -13,6 +13,7 @@ use quorate_storage::{Disk, Executor, LogEngineKind};
 use crate::admin::Addresses;
 use crate::clock::{SystemClock, WallClock};
 use crate::pipeline::Limits;
+use crate::session::ReadMode;
 
 /// How a node finds its cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct NodeOptions {
     pub announce: Addresses,
     /// What all nodes of the cluster share and nobody else knows.
     pub secret: Option<Vec<u8>>,
+    /// How connections read unless they ask for another mode.
+    pub read_mode: ReadMode,
     /// How old the state may be that a `local` read shows.
     pub staleness_max: Duration,
     /// Bounds of the origin's queues.
@@ -76,7 +79,11 @@ pub struct NodeOptions {
 
 impl NodeOptions {
     /// Options fit for production, but for what only the caller knows.
-    pub fn new(data_dir: impl Into<PathBuf>, membership: Membership, peer_bind: impl Into<String>) -> NodeOptions {
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        membership: Membership,
+        peer_bind: impl Into<String>,
+    ) -> NodeOptions {
         let peer_bind = peer_bind.into();
         NodeOptions {
             data_dir: data_dir.into(),
@@ -85,6 +92,7 @@ impl NodeOptions {
             peer_bind,
             bind_outgoing: None,
             secret: None,
+            read_mode: ReadMode::Index,
             staleness_max: Duration::from_secs(5),
             limits: Limits::default(),
             heartbeat: Duration::from_millis(50),

@@ -42,8 +42,7 @@ pub(crate) const FORM: u8 = USER_KIND_MIN + 17;
 pub(crate) const JOIN: u8 = USER_KIND_MIN + 18;
 pub(crate) const CALL: u8 = USER_KIND_MIN + 19;
 pub(crate) const REPORT: u8 = USER_KIND_MIN + 20;
-/// Answers to forwarded batches: taken, or to be sent again.
-pub(crate) const TAKEN: &[u8] = &[0];
+/// The answer to a forwarded batch that is to be sent again; one that was taken has none.
 pub(crate) const AGAIN: &[u8] = &[1];
 
 /// A node that has not been heard of for this long counts as dead in decisions about membership.
@@ -143,7 +142,11 @@ impl Peers {
         let body = json(call);
         let answer = self.transport.call(node, Channel::Admin, CALL, body, within).await;
         let unreachable = |error: CallError| Refusal {
-            kind: if matches!(error, CallError::Timeout { .. }) { RefusalKind::Timeout } else { RefusalKind::Unavailable },
+            kind: if matches!(error, CallError::Timeout { .. }) {
+                RefusalKind::Timeout
+            } else {
+                RefusalKind::Unavailable
+            },
             detail: format!("node {}: {error}", node.0),
         };
         let answer = answer.map_err(unreachable)?;

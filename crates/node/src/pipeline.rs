@@ -165,7 +165,13 @@ impl Pipeline {
             progress: Instant::now(),
             refusal: None,
         };
-        Arc::new(Pipeline { origin, limits, inner: Mutex::new(inner), trouble: Notify::new(), room: Notify::new() })
+        Arc::new(Pipeline {
+            origin,
+            limits,
+            inner: Mutex::new(inner),
+            trouble: Notify::new(),
+            room: Notify::new(),
+        })
     }
 
     pub(crate) fn origin(&self) -> Origin {
@@ -230,11 +236,13 @@ impl Pipeline {
     }
 
     fn worth_sealing(&self, inner: &Inner) -> bool {
-        !inner.waiting.is_empty() && (inner.open.is_empty() || inner.waiting_bytes >= self.limits.batch_bytes_eager)
+        !inner.waiting.is_empty()
+            && (inner.open.is_empty() || inner.waiting_bytes >= self.limits.batch_bytes_eager)
     }
 
     fn seal(&self, inner: &mut Inner) {
-        let mut builder = BatchBuilder::with_capacity(inner.waiting_bytes.min(self.limits.batch_bytes_max) + 64);
+        let mut builder =
+            BatchBuilder::with_capacity(inner.waiting_bytes.min(self.limits.batch_bytes_max) + 64);
         let mut groups = Vec::with_capacity(inner.waiting.len().min(self.limits.batch_groups_max));
         while let Some(waiting) = inner.waiting.front() {
             let full = builder.bytes() + waiting.bytes > self.limits.batch_bytes_max
@@ -265,7 +273,6 @@ impl Pipeline {
         self.pump(&mut inner);
         open.groups
     }
-
 
     /// A snapshot brought batches of ours up to `last` to effect: the outcome is known, the replies are not.
     pub(crate) fn overtaken(&self, last: u64) {
@@ -319,7 +326,9 @@ impl Pipeline {
     /// Ends what has waited too long, and has open batches sent again that nothing was heard of.
     pub(crate) fn expire(&self, now: Instant) {
         let mut inner = self.inner.lock();
-        while let Some(waiting) = inner.waiting.pop_front_if(|waiting| now - waiting.since >= self.limits.hold) {
+        while let Some(waiting) =
+            inner.waiting.pop_front_if(|waiting| now - waiting.since >= self.limits.hold)
+        {
             inner.waiting_bytes -= waiting.bytes;
             let _gone = waiting.reply.send(Err(Failure::Refused(NO_LEADER.into())));
         }
@@ -405,7 +414,9 @@ mod tests {
 
         fn requests(&self, i: usize) -> usize {
             match Data::decode(&self.sent.lock()[i]) {
-                Ok(Data::Batch { requests, .. }) => requests.map(|request| request.expect("well formed")).count(),
+                Ok(Data::Batch { requests, .. }) => {
+                    requests.map(|request| request.expect("well formed")).count()
+                }
                 other => panic!("{other:?} is no batch"),
             }
         }

@@ -93,7 +93,8 @@ fn sound(target: &BTreeSet<NodeId>, known: &Known) -> Result<(), Refusal> {
     }
     let alive = target.iter().filter(|id| known.alive(**id)).count();
     if alive <= target.len() / 2 {
-        let detail = format!("only {alive} of the {} voters would be alive, which is no majority", target.len());
+        let detail =
+            format!("only {alive} of the {} voters would be alive, which is no majority", target.len());
         return Err(refuse(RefusalKind::Unsafe, detail));
     }
     Ok(())
@@ -241,11 +242,9 @@ fn free_number(members: &Members, known: &Known) -> Result<u32, Refusal> {
 /// `(old, new)`.
 pub fn reborn(members: &Members) -> Option<(NodeId, NodeId)> {
     let voters = voters(members);
-    members
-        .learners
-        .iter()
-        .rev()
-        .find_map(|new| Some((*voters.iter().find(|old| number_of(**old) == number_of(*new) && *old < new)?, *new)))
+    members.learners.iter().rev().find_map(|new| {
+        Some((*voters.iter().find(|old| number_of(**old) == number_of(*new) && *old < new)?, *new))
+    })
 }
 
 /// Former lives that no longer vote and have nothing left to do: to be removed.

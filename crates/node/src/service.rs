@@ -18,7 +18,8 @@ use crate::leader::Proposal;
 use crate::node::Inner;
 use crate::options::Membership;
 use crate::peers::{
-    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, REPORT, cluster_id, json, parse,
+    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, REPORT, cluster_id,
+    json, parse,
 };
 
 /// A FORM on its way to the start-up task, and how it is answered.
@@ -33,7 +34,13 @@ pub(crate) struct Service {
 }
 
 impl PeerService for Service {
-    fn call(&self, _from: Peer, _channel: Channel, kind: u8, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn call(
+        &self,
+        _from: Peer,
+        _channel: Channel,
+        kind: u8,
+        body: Bytes,
+    ) -> BoxFuture<'static, Result<Bytes, String>> {
         let Some(node) = self.node.upgrade() else {
             return async { Err("the node is stopping".to_owned()) }.boxed();
         };

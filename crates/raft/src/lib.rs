@@ -23,14 +23,17 @@
 //! client connections do not share, so that a busy client cannot delay a heartbeat.
 
 mod error;
+mod glue;
 mod machine;
 mod members;
 mod metrics;
 mod options;
+mod policy;
 mod raft;
 mod runtime;
-mod types;
 pub mod transport;
+mod types;
+mod watching;
 mod wire;
 
 pub use quorate_storage::{Entry, Executor, LeaderId, Log, LogId, NodeId, SnapshotStore, Vote};

@@ -1,6 +1,9 @@
 //! What Raft says of itself, as plain values.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use quorate_storage::{LogId, NodeId, Vote};
 
@@ -64,8 +67,21 @@ pub struct Metrics {
     pub since_quorum_ack: Option<Duration>,
     /// Bytes of the entries in the log.
     pub log_bytes: u64,
-    /// There is no room for new entries: refuse proposals until it clears.
+    /// There is no room for new entries on this node's disk: refuse proposals until it clears.
     pub disk_full: bool,
+    /// On the leader: nodes that said the same of themselves when they last answered.
+    pub full_peers: BTreeSet<NodeId>,
     /// Why Raft has stopped on this node, if it has.
     pub error: Option<String>,
+}
+
+impl Metrics {
+    /// Whether new proposals should be refused for want of room: on this node, or on so many that no majority of voters
+    /// could write them.
+    #[must_use]
+    pub fn is_full(&self, members: &crate::Members) -> bool {
+        let has_room = |node: &&NodeId| !self.full_peers.contains(node);
+        let can_write = |set: &BTreeSet<NodeId>| set.iter().filter(has_room).count() > set.len() / 2;
+        self.disk_full || !members.voters.iter().all(can_write)
+    }
 }

@@ -37,6 +37,8 @@ pub struct RaftOptions {
     pub snapshot_bytes_per_second: u64,
     /// How long one chunk may take before the transfer is taken up again.
     pub snapshot_chunk_timeout: Duration,
+    /// How long a peer may take to verify and install a snapshot that it has received.
+    pub snapshot_install_timeout: Duration,
     /// How long an operation on the membership may take.
     pub operation_timeout: Duration,
     /// Entries by which the target of a transfer of leadership may lag.
@@ -61,6 +63,7 @@ impl Default for RaftOptions {
             snapshot_chunk_bytes: 1 << 20,
             snapshot_bytes_per_second: 0,
             snapshot_chunk_timeout: Duration::from_secs(5),
+            snapshot_install_timeout: Duration::from_secs(600),
             operation_timeout: Duration::from_secs(10),
             transfer_lag_max: 4096,
         }

@@ -1,15 +1,32 @@
 //! The handle to consensus on this node.
+//!
+//! It translates: the node's calls into openraft's, and openraft's refusals into ours. It keeps no state of the protocol.
+//! Any task may call it. The operations on the membership are in `membership`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use openraft::{
+    Config, ReadPolicy, SnapshotPolicy,
+    async_runtime::WatchReceiver as _,
+    errors::{Fatal, InitializeError, LinearizableReadError, RaftError},
+};
 use quorate_storage::{Executor, Log, LogId, NodeId, SnapshotStore};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Leadership, Members, Metrics, NodeInfo, RaftOptions, Refused, StateMachine, Transport};
+use crate::{
+    Error, Leadership, Members, Metrics, NodeInfo, RaftOptions, Refused, StateMachine, Transport,
+    glue::{ORaft, Shared, log::LogStore, machine::MachineStore, network::Network, service::Service},
+    policy,
+    types::{self, Data, RefusalResponder, TypeConfig},
+    watching,
+};
+
+pub(crate) mod membership;
 
 /// What Raft works with on this node.
 pub struct Components<M> {
@@ -28,7 +45,15 @@ pub struct Components<M> {
 /// Cheap handle to consensus on this node. It goes on until [`Raft::shutdown`].
 #[derive(Clone)]
 pub struct Raft {
-    _inner: Arc<()>,
+    raft: ORaft,
+    shared: Arc<Shared>,
+    transport: Transport,
+    leadership: watch::Receiver<Leadership>,
+    members: watch::Receiver<Arc<Members>>,
+    metrics: watch::Receiver<Metrics>,
+    /// The highest term in which a quorum is known to have confirmed this node as its leader.
+    confirmed: Arc<watch::Sender<u64>>,
+    stopped: CancellationToken,
 }
 
 impl Raft {
@@ -38,11 +63,42 @@ impl Raft {
     /// # Errors
     /// Damage, a fault of the machine, or options that cannot work.
     pub async fn start<M: StateMachine>(
-        _node: NodeId,
-        _options: RaftOptions,
-        _components: Components<M>,
+        node: NodeId,
+        options: RaftOptions,
+        components: Components<M>,
     ) -> Result<Self, Error> {
-        Err(Error::Unavailable("not built yet".into()))
+        options.check()?;
+        let Components { log, snapshots, machine, transport, executor } = components;
+        repair(&log, &snapshots)?;
+        let config = config(&options)?;
+        let shared = Arc::new(Shared::new(node, options, log, snapshots, executor));
+        let network = Network { shared: Arc::clone(&shared), transport: transport.clone() };
+        let store = LogStore(Arc::clone(&shared));
+        let machine = MachineStore::new(Arc::clone(&shared), machine);
+        let raft = ORaft::new(node.0, Arc::new(config), network, store, machine)
+            .await
+            .map_err(|fatal| stopped(&shared, &fatal))?;
+
+        let stopped = CancellationToken::new();
+        let (leadership, leadership_watch) = watch::channel(Leadership::default());
+        let (members, members_watch) = watch::channel(Arc::default());
+        let (metrics, metrics_watch) = watch::channel(watching::gather(&raft, &shared));
+        let servers =
+            watching::follow_servers(raft.clone(), transport.clone(), leadership, members, stopped.clone());
+        tokio::spawn(servers);
+        tokio::spawn(watching::follow_metrics(raft.clone(), Arc::clone(&shared), metrics, stopped.clone()));
+        tokio::spawn(policy::run(raft.clone(), Arc::clone(&shared), stopped.clone()));
+        transport.set_raft(Some(Arc::new(Service::new(raft.clone(), Arc::clone(&shared)))));
+        Ok(Self {
+            raft,
+            shared,
+            transport,
+            leadership: leadership_watch,
+            members: members_watch,
+            metrics: metrics_watch,
+            confirmed: Arc::new(watch::channel(0).0),
+            stopped,
+        })
     }
 
     /// Forms a new cluster of these voters. Call it on one node, or on all with the same members, once in the life of
@@ -50,13 +106,22 @@ impl Raft {
     ///
     /// # Errors
     /// [`Error::AlreadyFormed`] if this node knows of a cluster.
-    pub async fn initialize(&self, _members: BTreeMap<NodeId, NodeInfo>) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
+    pub async fn initialize(&self, members: BTreeMap<NodeId, NodeInfo>) -> Result<(), Error> {
+        let members: BTreeMap<u64, NodeInfo> = members.into_iter().map(|(id, info)| (id.0, info)).collect();
+        match self.raft.initialize(members).await {
+            Ok(()) => Ok(()),
+            Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Err(Error::AlreadyFormed),
+            Err(RaftError::APIError(InitializeError::NotInMembers(_))) => Err(Error::Unsafe(format!(
+                "node {} is not among the members to begin with",
+                self.shared.node
+            ))),
+            Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
+        }
     }
 
     /// Whether this node knows of a cluster: it has a log or a vote.
     pub async fn is_initialized(&self) -> bool {
-        false
+        self.raft.is_initialized().await.unwrap_or(false)
     }
 
     /// Proposes bytes on the leader. Proposals enter the log in the order of the calls. Returns once the core has taken
@@ -69,10 +134,40 @@ impl Raft {
     /// [`Error::Stopped`] if Raft has stopped; `refused` is called as well.
     pub async fn propose(
         &self,
-        _data: Bytes,
-        _refused: impl FnOnce(Refused) + Send + 'static,
+        data: Bytes,
+        refused: impl FnOnce(Refused) + Send + 'static,
     ) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
+        self.confirmation().await;
+        let responder = RefusalResponder::new(refused);
+        self.raft.client_write_ff(Data(data), Some(responder)).await.map_err(|fatal| self.stopped(&fatal))
+    }
+
+    /// A new leader refuses everything until a quorum has answered it for the first time, some milliseconds after it won.
+    /// Waits for that, so that the first proposals after an election are not refused.
+    async fn confirmation(&self) {
+        let Leadership { term, leader_is_me, .. } = *self.leadership.borrow();
+        if !leader_is_me || *self.confirmed.borrow() >= term {
+            return;
+        }
+        let mut reports = self.raft.data_metrics();
+        let deadline = Instant::now() + self.shared.options.election_max;
+        loop {
+            // Alone, it needs nobody's answer.
+            let is_alone = self.members.borrow().voters.iter().all(|set| set.iter().eq([&self.shared.node]));
+            if is_alone || reports.borrow_and_update().last_quorum_acked.is_some() {
+                self.confirmed.send_if_modified(|known| {
+                    let is_new = *known < term;
+                    *known = term.max(*known);
+                    is_new
+                });
+                return;
+            }
+            let changed = timeout_at(deadline, reports.changed()).await;
+            let still = *self.leadership.borrow();
+            if !matches!(changed, Ok(Ok(()))) || still.term != term || !still.leader_is_me {
+                return;
+            }
+        }
     }
 
     /// On the leader: the index that must be applied before a read, after a quorum has confirmed the leader (§6.4 of
@@ -81,100 +176,156 @@ impl Raft {
     /// # Errors
     /// If this node does not lead, or no quorum answers.
     pub async fn read_index(&self) -> Result<u64, Refused> {
-        Err(Refused::Stopped)
+        match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
+            Ok(barrier) => Ok(barrier.read_log_id().index()),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                Err(types::refusal(&forward))
+            }
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                Err(Refused::Retry("no quorum confirms it"))
+            }
+            Err(RaftError::Fatal(_)) => Err(Refused::Stopped),
+        }
     }
 
     /// Who leads, and changes of it.
     #[must_use]
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
-        watch::channel(Leadership::default()).1
+        self.leadership.clone()
     }
 
     /// The membership in effect on this node, committed or not.
     #[must_use]
     pub fn members(&self) -> Members {
-        Members::default()
+        Members::clone(&self.members.borrow())
     }
 
     /// Changes of the membership.
     #[must_use]
     pub fn members_watch(&self) -> watch::Receiver<Arc<Members>> {
-        watch::channel(Arc::default()).1
+        self.members.clone()
     }
 
     /// Where Raft stands on this node.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        Metrics::default()
+        watching::gather(&self.raft, &self.shared)
     }
 
-    /// Changes whenever [`Self::metrics`] may have changed; for waiting on conditions.
+    /// Follows [`Self::metrics`] some milliseconds behind; for waiting on conditions.
     #[must_use]
     pub fn metrics_watch(&self) -> watch::Receiver<Metrics> {
-        watch::channel(Metrics::default()).1
+        self.metrics.clone()
     }
 
-    /// Adds a node that is replicated to and does not vote; one that is there already gets the new info.
-    ///
-    /// # Errors
-    /// Operation errors; see [`Error`].
-    pub async fn add_learner(&self, _id: NodeId, _info: NodeInfo) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
-    }
-
-    /// Makes exactly these nodes the voters, as one joint change. They must be members. Voters that are left out become
-    /// learners or leave.
-    ///
-    /// # Errors
-    /// Operation errors; see [`Error`].
-    pub async fn change_voters(
-        &self,
-        _voters: BTreeSet<NodeId>,
-        _retain_old_as_learners: bool,
-    ) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
-    }
-
-    /// Removes learners.
-    ///
-    /// # Errors
-    /// Operation errors; see [`Error`].
-    pub async fn remove_nodes(&self, _ids: BTreeSet<NodeId>) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
-    }
-
-    /// Replaces what the cluster knows of a node.
-    ///
-    /// # Errors
-    /// Operation errors; see [`Error`].
-    pub async fn set_node_info(&self, _id: NodeId, _info: NodeInfo) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
-    }
-
-    /// Hands leadership to a voter that has caught up, and waits until a new leader is known.
-    ///
-    /// # Errors
-    /// [`Error::Unsafe`] if the target lags or is no voter; operation errors.
-    pub async fn transfer_leader(&self, _to: NodeId) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
-    }
-
-    /// Stands for election now.
+    /// Stands for election now, if the others would vote for this node.
     ///
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn elect(&self) -> Result<(), Error> {
-        Err(Error::Unavailable("not built yet".into()))
+        self.raft.trigger().elect(true).await.map_err(|fatal| self.stopped(&fatal))
     }
 
-    /// Takes a snapshot and waits until it is durable; returns the last entry that it includes.
+    /// Takes a snapshot and waits until it is durable; returns the last entry that it includes, which is none before
+    /// what was applied when it was called.
     ///
     /// # Errors
-    /// Operation errors; see [`Error`].
+    /// [`Error::Unavailable`] if nothing is applied yet or there is no room for it; [`Error::Timeout`].
     pub async fn snapshot(&self) -> Result<LogId, Error> {
-        Err(Error::Unavailable("not built yet".into()))
+        let Some(applied) = self.metrics().applied else {
+            return Err(Error::Unavailable("nothing is applied yet".to_owned()));
+        };
+        let limit = self.shared.options.snapshot_install_timeout;
+        let mut failures = self.shared.snapshot_failed.subscribe();
+        failures.mark_unchanged();
+        let mut reports = self.raft.data_metrics();
+        let written = async {
+            loop {
+                // One that is being written already may not include everything that is applied: ask again after it.
+                self.raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
+                let covered = reports.borrow_and_update().snapshot;
+                if let Some(covered) = covered.filter(|covered| covered.index >= applied.index) {
+                    return Ok(types::log_id(&covered));
+                }
+                tokio::select! {
+                    changed = reports.changed() => if changed.is_err() {
+                        return Err(self.stopped(&Fatal::Stopped));
+                    },
+                    _ = failures.changed() => {
+                        return Err(Error::Unavailable(failures.borrow().1.clone()));
+                    }
+                }
+            }
+        };
+        timeout(limit, written).await.map_err(|_| Error::Timeout(limit))?
     }
 
     /// Stops consensus on this node. The log stays open: closing it is its owner's.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.transport.set_raft(None);
+        self.stopped.cancel();
+        // Only a panic of the core is an error here, and the metrics tell of it.
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "Raft did not stop cleanly");
+        }
+    }
+
+    fn stopped(&self, fatal: &Fatal<TypeConfig>) -> Error {
+        stopped(&self.shared, fatal)
+    }
+}
+
+fn stopped(shared: &Shared, fatal: &Fatal<TypeConfig>) -> Error {
+    Error::Stopped(shared.fault.lock().clone().unwrap_or_else(|| fatal.to_string()))
+}
+
+/// Ends what a crash may have left between an installed snapshot and the log: entries from the snapshot's position on
+/// that another leader proposed. The snapshot holds only what was committed, so they never were.
+fn repair(log: &Log, snapshots: &SnapshotStore) -> Result<(), Error> {
+    let newest = snapshots.list().first().and_then(|info| info.manifest.last_log_id);
+    let (Some(snapshot), Some(last)) = (newest, log.state().last) else { return Ok(()) };
+    if last < snapshot && last.index >= snapshot.index {
+        tracing::warn!(%snapshot, %last, "the log conflicts with the installed snapshot and is cut");
+        let (sender, done) = std::sync::mpsc::channel();
+        log.truncate_after(log.state().purged, |_| {});
+        log.purge(snapshot, move |result| {
+            let _ = sender.send(result.map_err(|error| error.to_string()));
+        });
+        match done.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => return Err(Error::Stopped(reason)),
+            Err(_) => return Err(Error::Stopped("the log is closed".to_owned())),
+        }
+    }
+    Ok(())
+}
+
+/// Far more entries than a log ever holds: openraft's own policies never act, ours does.
+const NEVER: u64 = 1 << 48;
+/// Proposals and messages that wait for the core; beyond it callers wait.
+const CORE_QUEUE_MAX: u64 = 4096;
+/// Entries of one append to the log.
+const LOG_APPEND_ENTRIES_MAX: u64 = 4096;
+/// Entries that are purged together.
+const PURGE_ENTRIES_MIN: u64 = 10_000;
+
+fn config(options: &RaftOptions) -> Result<Config, Error> {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: "quorate".to_owned(),
+        heartbeat_interval: millis(options.heartbeat),
+        election_timeout_min: millis(options.election_min),
+        election_timeout_max: millis(options.election_max),
+        enable_pre_vote: Some(true),
+        install_snapshot_timeout: millis(options.snapshot_install_timeout),
+        max_payload_entries: options.append_entries_max,
+        max_append_entries: Some(LOG_APPEND_ENTRIES_MAX),
+        replication_lag_threshold: NEVER,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: NEVER,
+        purge_batch_size: PURGE_ENTRIES_MIN,
+        api_channel_size: Some(CORE_QUEUE_MAX),
+        ..Config::default()
+    };
+    config.validate().map_err(|error| Error::Option { name: "times", reason: error.to_string() })
 }

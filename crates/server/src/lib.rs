@@ -1,7 +1,10 @@
 //! Quorate's sockets: the RESP listener, the admin HTTP API, and the composition of a serving node.
 
 pub mod admin;
+mod metrics;
+mod node_admin;
 mod options;
+pub mod resp;
 mod secret;
 mod serve;
 

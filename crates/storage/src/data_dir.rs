@@ -90,19 +90,25 @@ impl DataDir {
     /// [`Error::Corrupt`] if identity or log are damaged.
     pub fn open(disk: Arc<dyn Disk>, options: DataDirOptions) -> Result<Self, Error> {
         let lock = take_lock(disk.as_ref())?;
-        let identity = Identity::open(disk.as_ref(), options.node_id)?;
+        let mut identity = Identity::open(disk.as_ref(), options.node_id)?;
         let (log, recovered) = Log::open(Arc::clone(&disk), options.log, options.engine, options.executor)?;
         let snapshots = SnapshotStore::open(Arc::clone(&disk))?;
         let (ledger, opened) = match disk.folder().filter(|_| options.ledger) {
-            Some(folder) => Ledger::open(folder)?,
+            Some(folder) => Ledger::open(folder),
             None => (Ledger::off(), None),
         };
-        let verdict = match ledger.check(&identity, &recovered)? {
+        let verdict = match ledger.check(&recovered)? {
             LedgerVerdict::Fine => missing_snapshot(&recovered, &snapshots)
                 .or(opened.filter(|_| !recovered.is_new).map(LedgerVerdict::Rebuilt))
                 .unwrap_or(LedgerVerdict::Fine),
             verdict => verdict,
         };
+        // An identity file that went back must not give an incarnation twice: sequences would look like repeats.
+        let remembered = ledger.identity()?.map_or(0, |identity| identity.incarnation);
+        if remembered >= identity.incarnation {
+            identity.incarnation = remembered.saturating_add(1);
+            identity.save(disk.as_ref())?;
+        }
         ledger.record_identity(&identity)?;
         Ok(Self { identity, log, recovered, snapshots, ledger, verdict, disk, _lock: lock })
     }

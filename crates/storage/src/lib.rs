@@ -15,6 +15,7 @@ mod codec;
 mod crc;
 mod data_dir;
 pub mod disk;
+mod durable_sled;
 mod error;
 mod id;
 mod identity;

@@ -32,6 +32,7 @@ mod engine;
 mod front;
 mod metrics;
 mod segments;
+mod sled_engine;
 mod view;
 
 pub(crate) use self::engine::{LogEngine, LogReader, Record};

@@ -116,6 +116,10 @@ fn check_purge_keeps_the_rest(subject: &Subject) {
     assert!(log.read(0..65, usize::MAX).unwrap().is_empty());
     purge(&log, id(1, 10)).unwrap();
     assert_eq!(log.state().purged, Some(id(1, 64)), "a purge never goes back");
+    append(&log, Vec::new()).unwrap();
+    save_vote(&log, vote(4)).unwrap();
+    let (log, _) = subject.reopen(log);
+    assert_eq!(log.state().purged, Some(id(1, 64)));
 }
 
 fn check_reads_are_bounded(subject: &Subject) {
@@ -160,6 +164,7 @@ fn check_misuse_changes_nothing(subject: &Subject) {
     assert!(append(&log, gap).is_err());
     assert_eq!(log.state().last, Some(id(5, 1009)));
     append(&log, Vec::new()).expect("appending nothing is fine");
+    let (log, _) = subject.reopen(log);
     log.close().unwrap();
     log.close().expect("closing twice is fine");
     assert!(matches!(*append(&log, entries(5, 1010..1011)).unwrap_err(), Error::Closed));
@@ -204,4 +209,20 @@ fn segments_on_a_real_disk() {
             options: LogOptions { recent_bytes_max, ..small() },
         });
     }
+}
+
+#[test]
+fn sled_on_a_real_disk() {
+    for (executor, recent_bytes_max) in [(Executor::Thread, 0), (Executor::Inline, 1 << 20)] {
+        let folder = tempfile::tempdir().unwrap();
+        check_conformance(&Subject {
+            disk: Arc::new(RealDisk::new(folder.path().join("node")).unwrap()),
+            engine: LogEngineKind::Sled,
+            executor,
+            options: LogOptions { recent_bytes_max, ..small() },
+        });
+    }
+    let disk = Arc::new(SimDisk::new(1));
+    let result = open(disk, small(), LogEngineKind::Sled, Executor::Inline);
+    assert!(matches!(result, Err(Error::Unsupported(_))));
 }

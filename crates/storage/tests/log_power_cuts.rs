@@ -1,7 +1,8 @@
 //! Power cuts at every kind of moment, with torn sectors: what was reported as durable is there afterwards.
 //!
 //! A model follows the operations. Those that reported success must be in effect after recovery; those under way when
-//! the power went may or may not be, from the front of their order on. `QUORATE_SEED=n` replays one seed.
+//! the power went may or may not be, from the front of their order on. `QUORATE_SEED=n` replays one seed,
+//! `QUORATE_SEEDS=n` runs more of them.
 
 mod support;
 
@@ -171,7 +172,9 @@ fn durable_operations_survive_power_cuts() {
     if let Ok(seed) = std::env::var("QUORATE_SEED") {
         return check_seed(seed.parse().expect("QUORATE_SEED is a number"));
     }
-    for seed in 0..150 {
+    let seeds =
+        std::env::var("QUORATE_SEEDS").map_or(100, |seeds| seeds.parse().expect("QUORATE_SEEDS is a number"));
+    for seed in 0..seeds {
         check_seed(seed);
     }
 }

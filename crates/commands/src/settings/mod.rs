@@ -6,15 +6,15 @@
 //! Invariants: a change of several settings happens whole or not at all; secrets are never shown, not even in
 //! `Debug`; a clone is cheap and keeps its values, so that a snapshot can be taken at any moment.
 
+mod cluster;
 mod kind;
-mod table;
+mod node;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 pub use self::kind::{Kind, OutputLimit, OutputLimits, TEXT_BYTES_MAX, Value};
-use self::table::SETTINGS;
 use crate::{Error, EventClasses, glob};
 
 /// One row: everything that the program knows of a setting.
@@ -81,9 +81,21 @@ impl Setting {
     }
 }
 
+/// All rows: the cluster's, then a node's own.
+static SETTINGS: [Setting; cluster::SETTINGS.len() + node::SETTINGS.len()] = {
+    let mut all = [cluster::SETTINGS[0]; cluster::SETTINGS.len() + node::SETTINGS.len()];
+    let mut i = 1;
+    while i < all.len() {
+        let of_cluster = i < cluster::SETTINGS.len();
+        all[i] = if of_cluster { cluster::SETTINGS[i] } else { node::SETTINGS[i - cluster::SETTINGS.len()] };
+        i += 1;
+    }
+    all
+};
+
 /// All rows.
 pub fn settings() -> &'static [Setting] {
-    SETTINGS
+    &SETTINGS
 }
 
 /// The place of a setting in the table, found at compile time.

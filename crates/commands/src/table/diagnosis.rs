@@ -8,6 +8,7 @@ use crate::SessionCommand::{
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
+use crate::memory;
 use crate::{Argument, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
@@ -188,6 +189,7 @@ const MEMORY: &[Command] = &[
         since: "4.0.0",
         summary: "Estimates the memory of a key.",
         arguments: &[Argument::key("key"), Argument::new("count", Integer).token("SAMPLES").optional()],
+        route: Route::Read(memory::usage),
         ..ROW
     },
 ];

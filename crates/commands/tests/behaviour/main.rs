@@ -2,6 +2,7 @@
 
 mod chance;
 mod events;
+mod history;
 mod node;
 mod versions;
 mod walks;

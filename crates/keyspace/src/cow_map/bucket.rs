@@ -1,7 +1,8 @@
 //! The leaf of the trie: a few dozen pairs, sorted by (hash, key).
 //!
-//! The hashes lie apart from the pairs, so that a look-up reads one or two cache lines of them and
-//! then the one pair. They are kept whole: dividing and scanning never hash a key again.
+//! Each pair lies beside its hash. A look-up guesses from the hash where the pair is and walks the
+//! few records between, which memory fetches ahead of it; an array of hashes apart from the pairs
+//! was a cache miss more. Hashes are kept whole: dividing and scanning never hash a key again.
 
 use std::cmp::Ordering;
 
@@ -17,46 +18,54 @@ const SPARE_LEN: usize = 4;
 
 #[derive(Clone)]
 pub(super) struct Bucket<V> {
-    hashes: Vec<u64>,
-    pairs: Vec<(Blob, V)>,
+    records: Vec<Record<V>>,
 }
+
+#[derive(Clone)]
+struct Record<V> {
+    hash: u64,
+    key: Blob,
+    value: V,
+}
+
+// One cache line a key.
+const _: () = assert!(size_of::<Record<crate::Entry>>() == 64);
 
 impl<V> Bucket<V> {
     pub(super) fn new() -> Bucket<V> {
-        Bucket { hashes: Vec::new(), pairs: Vec::new() }
+        Bucket { records: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.hashes.len()
+        self.records.len()
     }
 
     pub(super) fn at(&self, index: usize) -> Option<(u64, &Blob, &V)> {
-        let (key, value) = self.pairs.get(index)?;
-        Some((self.hashes[index], key, value))
+        self.records.get(index).map(|record| (record.hash, &record.key, &record.value))
     }
 
     pub(super) fn value_mut(&mut self, index: usize) -> &mut V {
-        &mut self.pairs[index].1
+        &mut self.records[index].value
     }
 
     /// The first index whose hash is not below this one.
     pub(super) fn lower_bound(&self, hash: u64) -> usize {
-        self.hashes.partition_point(|&h| h < hash)
+        self.records.partition_point(|record| record.hash < hash)
     }
 
     /// Where the key is, or where it belongs. `consumed` is how many bits of the hash all pairs of
     /// the bucket share: the rest of a hash tells about where among the others it is.
     pub(super) fn find(&self, consumed: u32, hash: u64, key: &[u8]) -> Result<usize, usize> {
-        let len = self.hashes.len();
+        let records = &self.records[..];
         let rest = hash << consumed;
-        let mut index = ((u128::from(rest) * len as u128) >> 64) as usize;
-        while index > 0 && self.hashes[index - 1] >= hash {
+        let mut index = ((u128::from(rest) * records.len() as u128) >> 64) as usize;
+        while index > 0 && records[index - 1].hash >= hash {
             index -= 1;
         }
-        while index < len {
-            match self.hashes[index].cmp(&hash) {
+        while let Some(record) = records.get(index) {
+            match record.hash.cmp(&hash) {
                 Ordering::Less => {}
-                Ordering::Equal => match self.pairs[index].0.as_bytes().cmp(key) {
+                Ordering::Equal => match record.key.as_bytes().cmp(key) {
                     Ordering::Less => {}
                     Ordering::Equal => return Ok(index),
                     Ordering::Greater => return Err(index),
@@ -65,47 +74,34 @@ impl<V> Bucket<V> {
             }
             index += 1;
         }
-        Err(len)
+        Err(index)
     }
 
     pub(super) fn insert_at(&mut self, index: usize, hash: u64, key: Blob, value: V) {
-        if self.hashes.len() == self.hashes.capacity() {
-            self.hashes.reserve_exact(SPARE_LEN);
+        if self.records.len() == self.records.capacity() {
+            self.records.reserve_exact(SPARE_LEN);
         }
-        if self.pairs.len() == self.pairs.capacity() {
-            self.pairs.reserve_exact(SPARE_LEN);
-        }
-        self.hashes.insert(index, hash);
-        self.pairs.insert(index, (key, value));
+        self.records.insert(index, Record { hash, key, value });
     }
 
     pub(super) fn remove_at(&mut self, index: usize) -> V {
-        self.hashes.remove(index);
-        let (_, value) = self.pairs.remove(index);
-        if self.pairs.capacity() > 2 * self.pairs.len() + SPARE_LEN {
-            self.shrink();
+        let record = self.records.remove(index);
+        if self.records.capacity() > 2 * self.records.len() + SPARE_LEN {
+            self.records.shrink_to_fit();
         }
-        value
+        record.value
     }
 
     /// Takes away the pairs whose hash is at least this.
     pub(super) fn split_off(&mut self, hash: u64) -> Bucket<V> {
-        let index = self.lower_bound(hash);
-        let upper = Bucket { hashes: self.hashes.split_off(index), pairs: self.pairs.split_off(index) };
-        self.shrink();
-        upper
+        let upper = self.records.split_off(self.lower_bound(hash));
+        self.records.shrink_to_fit();
+        Bucket { records: upper }
     }
 
     /// Adds the pairs of a bucket whose hashes are all greater.
     pub(super) fn append(&mut self, mut upper: Bucket<V>) {
-        self.hashes.reserve_exact(upper.len());
-        self.pairs.reserve_exact(upper.len());
-        self.hashes.append(&mut upper.hashes);
-        self.pairs.append(&mut upper.pairs);
-    }
-
-    fn shrink(&mut self) {
-        self.hashes.shrink_to_fit();
-        self.pairs.shrink_to_fit();
+        self.records.reserve_exact(upper.len());
+        self.records.append(&mut upper.records);
     }
 }

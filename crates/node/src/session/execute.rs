@@ -106,7 +106,7 @@ impl<B: Backend> Session<B> {
                     return flow;
                 }
             }
-            if self.output_bytes() >= OUTPUT_BYTES_PAUSE {
+            if self.output_bytes() >= OUTPUT_BYTES_PAUSE && !requests.is_empty() {
                 let flow = self.flush().await;
                 return if flow == Flow::Continue { Flow::More } else { flow };
             }

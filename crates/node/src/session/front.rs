@@ -8,7 +8,7 @@
 //! sessions and nodes it holds with their next read, and at the latest one tick (100 ms) after apply.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -32,6 +32,9 @@ const TCP_BACKLOG: SettingId = SettingId::of("tcp-backlog");
 const TCP_KEEPALIVE: SettingId = SettingId::of("tcp-keepalive");
 const TIMEOUT: SettingId = SettingId::of("timeout");
 
+/// Ticks for which a peak is remembered.
+const PEAK_TICKS: u64 = 100;
+
 /// What all sessions of a node share.
 #[derive(Debug)]
 pub struct Front {
@@ -50,6 +53,8 @@ pub struct Front {
     tunables: RwLock<Arc<Tunables>>,
     version: AtomicU64,
     peak_bytes: AtomicU64,
+    output_bytes: AtomicUsize,
+    ticks: AtomicU64,
 }
 
 /// Settings in the form in which sessions and listeners need them.
@@ -91,6 +96,8 @@ impl Front {
             tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default()))),
             version: AtomicU64::new(0),
             peak_bytes: AtomicU64::new(0),
+            output_bytes: AtomicUsize::new(0),
+            ticks: AtomicU64::new(0),
         }
     }
 
@@ -111,6 +118,30 @@ impl Front {
     /// Changes whenever the tunables do.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// What is done regularly, about every 100 ms: samples rates and lets old peaks go.
+    pub fn tick(&self, now: Instant) {
+        self.stats.sample(now);
+        if self.ticks.fetch_add(1, Ordering::Relaxed) % PEAK_TICKS == 0 {
+            self.stats.input_buffer_bytes_peak.store(0, Ordering::Relaxed);
+            self.stats.output_buffer_bytes_peak.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of replies that wait to be written, of all connections.
+    pub fn output_bytes(&self) -> usize {
+        self.output_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a connection's bytes of unwritten replies have changed.
+    pub fn change_output_bytes(&self, before: usize, after: usize) {
+        if after > before {
+            self.output_bytes.fetch_add(after - before, Ordering::Relaxed);
+            self.stats.output_buffer_bytes_peak.fetch_max(after as u64, Ordering::Relaxed);
+        } else if before > after {
+            self.output_bytes.fetch_sub(before - after, Ordering::Relaxed);
+        }
     }
 
     /// Connections that may wait to be accepted.

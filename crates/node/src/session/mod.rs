@@ -165,6 +165,11 @@ impl<B: Backend> Session<B> {
         &self.client
     }
 
+    /// The same, to be held beside the session.
+    pub fn client_handle(&self) -> Arc<Client> {
+        self.client.handle()
+    }
+
     /// The node behind.
     pub fn backend(&self) -> &Arc<B> {
         &self.backend

@@ -139,6 +139,13 @@ impl ClientRegistry {
     }
 }
 
+impl Registration {
+    /// The entry, which outlives its place in the registry.
+    pub fn handle(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
+    }
+}
+
 impl std::ops::Deref for Registration {
     type Target = Client;
 

@@ -13,15 +13,35 @@
 //!
 //! A transport works before Raft is started, so that fresh nodes find each other. Any task may call it.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use parking_lot::{Mutex, RwLock};
 use quorate_storage::NodeId;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 
+use self::link::Target;
+use crate::wire::frame::Received;
+
+mod forward;
+mod link;
 mod net;
+mod port;
 
-pub use net::{Connection, Listener, Net, TcpNet};
+pub use self::{
+    forward::{ForwardAnswers, ForwardSender},
+    net::{Connection, Listener, Net, TcpNet},
+    port::ForwardAnswer,
+};
+pub(crate) use self::{link::Link, port::RaftService};
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,7 +193,62 @@ pub enum CallError {
 /// Cheap handle to the node's peer port and its connections to others.
 #[derive(Clone)]
 pub struct Transport {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    net: Arc<dyn Net>,
+    options: TransportOptions,
+    local_addr: SocketAddr,
+    state: RwLock<State>,
+    links: Mutex<HashMap<(NodeId, Channel), Arc<Slot>>>,
+    closed: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    identity: PeerIdentity,
+    /// Ends with the identity: child of `closed`.
+    epoch: CancellationToken,
+    addresses: HashMap<NodeId, String>,
+    service: Option<Arc<dyn PeerService>>,
+    raft: Option<Arc<dyn RaftService>>,
+}
+
+impl Inner {
+    fn identity(&self) -> PeerIdentity {
+        self.state.read().identity
+    }
+
+    fn epoch(&self) -> CancellationToken {
+        self.state.read().epoch.clone()
+    }
+
+    fn service(&self) -> Option<Arc<dyn PeerService>> {
+        self.state.read().service.clone()
+    }
+
+    fn raft(&self) -> Option<Arc<dyn RaftService>> {
+        self.state.read().raft.clone()
+    }
+}
+
+/// A connection for calls that is made when it is first used, and made again when it broke.
+#[derive(Default)]
+struct Slot {
+    state: Mutex<SlotState>,
+}
+
+type Connecting = Shared<BoxFuture<'static, Result<Link, CallError>>>;
+
+#[derive(Default)]
+struct SlotState {
+    link: Option<Link>,
+    connecting: Option<Connecting>,
+    failures: u32,
+    /// No attempt before this.
+    not_before: Option<Instant>,
+    last_error: Option<CallError>,
 }
 
 impl Transport {
@@ -182,34 +257,68 @@ impl Transport {
     ///
     /// # Errors
     /// What the operating system says, such as an address in use.
-    pub async fn bind(
-        _net: Arc<dyn Net>,
-        _listen: SocketAddr,
-        _options: TransportOptions,
-    ) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub async fn bind(net: Arc<dyn Net>, listen: SocketAddr, options: TransportOptions) -> io::Result<Self> {
+        let listener = net.bind(listen).await?;
+        let closed = CancellationToken::new();
+        let state = State { epoch: closed.child_token(), ..State::default() };
+        let inner = Arc::new(Inner {
+            net,
+            options,
+            local_addr: listener.local_addr()?,
+            state: RwLock::new(state),
+            links: Mutex::default(),
+            closed,
+        });
+        tokio::spawn(port::listen(Arc::clone(&inner), listener));
+        Ok(Self { inner })
     }
 
     /// The address that is listened on, with the real port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        SocketAddr::from(([0, 0, 0, 0], 0))
+        self.inner.local_addr
     }
 
     /// Tells who we are; connections made from now on say so. Existing ones are closed if it differs from before.
-    pub fn set_identity(&self, _identity: PeerIdentity) {}
+    pub fn set_identity(&self, identity: PeerIdentity) {
+        let ended = {
+            let mut state = self.inner.state.write();
+            if state.identity == identity {
+                return;
+            }
+            state.identity = identity;
+            std::mem::replace(&mut state.epoch, self.inner.closed.child_token())
+        };
+        ended.cancel();
+        self.inner.links.lock().clear();
+    }
 
     /// Who we are.
     #[must_use]
     pub fn identity(&self) -> PeerIdentity {
-        PeerIdentity::default()
+        self.inner.identity()
     }
 
     /// Gives the requests of peers to `service` from now on.
-    pub fn set_service(&self, _service: Arc<dyn PeerService>) {}
+    pub fn set_service(&self, service: Arc<dyn PeerService>) {
+        self.inner.state.write().service = Some(service);
+    }
+
+    pub(crate) fn set_raft(&self, raft: Option<Arc<dyn RaftService>>) {
+        self.inner.state.write().raft = raft;
+    }
 
     /// Where to find a node, `host:port`. Raft keeps this up from the membership once it is started.
-    pub fn set_address(&self, _node: NodeId, _addr: &str) {}
+    pub fn set_address(&self, node: NodeId, addr: &str) {
+        {
+            let mut state = self.inner.state.write();
+            if state.addresses.get(&node).is_some_and(|known| known == addr) {
+                return;
+            }
+            state.addresses.insert(node, addr.to_owned());
+        }
+        self.inner.links.lock().retain(|(to, _), _| *to != node);
+    }
 
     /// Asks a node, on [`Channel::Control`] or [`Channel::Admin`].
     ///
@@ -217,13 +326,16 @@ impl Transport {
     /// See [`CallError`] for what each says about the request.
     pub async fn call(
         &self,
-        _to: NodeId,
-        _channel: Channel,
-        _kind: u8,
-        _body: Bytes,
-        _timeout: Duration,
+        to: NodeId,
+        channel: Channel,
+        kind: u8,
+        body: Bytes,
+        timeout: Duration,
     ) -> Result<Bytes, CallError> {
-        Err(CallError::Closed)
+        let deadline = Instant::now() + timeout;
+        let late = |_| CallError::Timeout { peer: format!("node {to}"), timeout };
+        let link = timeout_at(deadline, self.link(to, channel)).await.map_err(late)??;
+        link.call(kind, vec![body], deadline.saturating_duration_since(Instant::now())).await
     }
 
     /// Asks whoever listens at `addr`, on [`Channel::Admin`], over a connection of its own.
@@ -232,67 +344,123 @@ impl Transport {
     /// See [`CallError`].
     pub async fn call_addr(
         &self,
-        _addr: &str,
-        _kind: u8,
-        _body: Bytes,
-        _timeout: Duration,
+        addr: &str,
+        kind: u8,
+        body: Bytes,
+        timeout: Duration,
     ) -> Result<Bytes, CallError> {
-        Err(CallError::Closed)
+        let target = Target {
+            addr: addr.to_owned(),
+            node: NodeId(0),
+            channel: Channel::Admin,
+            from: self.inner.identity(),
+        };
+        let exchange = async {
+            let link = Link::calls(&*self.inner.net, target, &self.inner.options).await?;
+            link.call(kind, vec![body], timeout).await
+        };
+        let late = |_| CallError::Timeout { peer: addr.to_owned(), timeout };
+        tokio::time::timeout(timeout, exchange).await.map_err(late)?
     }
 
     /// Opens an ordered stream of batches to a node. One at a time per node is meant; each is a new connection.
     ///
     /// # Errors
     /// If no connection comes about.
-    pub async fn forward(&self, _to: NodeId) -> Result<(ForwardSender, ForwardAnswers), CallError> {
-        Err(CallError::Closed)
+    pub async fn forward(&self, to: NodeId) -> Result<(ForwardSender, ForwardAnswers), CallError> {
+        let (link, answers) = self.stream(to, Channel::Forward).await?;
+        Ok(forward::stream(link, answers))
     }
 
     /// Closes the port and all connections.
-    pub async fn shutdown(&self) {}
-}
-
-/// The sending side of a forward stream. Clones share the order of the stream.
-#[derive(Clone, Debug)]
-pub struct ForwardSender {
-    _inner: Arc<()>,
-}
-
-impl ForwardSender {
-    /// Queues a message of two parts, sent one after the other without copying; waits while the queue is full.
-    /// Returns the number of the message on this stream, from 1, which its answer carries.
-    ///
-    /// # Errors
-    /// [`CallError::Broken`] once the connection broke: the node resends everything open on a new stream.
-    pub async fn send(&self, _head: Bytes, _tail: Bytes) -> Result<u64, CallError> {
-        Err(CallError::Closed)
+    pub async fn shutdown(&self) {
+        self.inner.closed.cancel();
+        self.inner.links.lock().clear();
+        let mut state = self.inner.state.write();
+        state.service = None;
+        state.raft = None;
     }
 
-    /// Returns when the connection broke.
-    pub async fn broken(&self) {}
-}
+    fn target(&self, to: NodeId, channel: Channel) -> Result<Target, CallError> {
+        if self.inner.closed.is_cancelled() {
+            return Err(CallError::Closed);
+        }
+        let state = self.inner.state.read();
+        let addr = state.addresses.get(&to).cloned().ok_or(CallError::NoAddress(to))?;
+        Ok(Target { addr, node: to, channel, from: state.identity })
+    }
 
-/// The answers of a forward stream.
-#[derive(Debug)]
-pub struct ForwardAnswers {
-    _inner: (),
-}
+    /// A connection of the caller's own, with its answers in order.
+    pub(crate) async fn stream(
+        &self,
+        to: NodeId,
+        channel: Channel,
+    ) -> Result<(Link, mpsc::Receiver<Received>), CallError> {
+        let target = self.target(to, channel)?;
+        Link::stream(&*self.inner.net, target, &self.inner.options).await
+    }
 
-impl ForwardAnswers {
-    /// The next answer, as the peer gave them: the number of the message, and the answer's bytes.
-    /// `None` once the connection broke.
-    pub async fn next(&mut self) -> Option<(u64, Bytes)> {
-        None
+    /// The shared connection for calls. Waits for it to be made; an attempt goes on if the caller gives up, so that
+    /// callers with little time get there in the end.
+    pub(crate) async fn link(&self, to: NodeId, channel: Channel) -> Result<Link, CallError> {
+        let slot = Arc::clone(self.inner.links.lock().entry((to, channel)).or_default());
+        let connecting = {
+            let mut state = slot.state.lock();
+            if let Some(link) = state.link.as_ref().filter(|link| !link.is_broken()) {
+                return Ok(link.clone());
+            }
+            match &state.connecting {
+                Some(connecting) => connecting.clone(),
+                None => {
+                    if let Some(error) = state.too_early() {
+                        return Err(error);
+                    }
+                    let target = self.target(to, channel)?;
+                    let connecting = self.connect(target, Arc::clone(&slot));
+                    state.connecting = Some(connecting.clone());
+                    tokio::spawn(connecting.clone());
+                    connecting
+                }
+            }
+        };
+        connecting.await
+    }
+
+    fn connect(&self, target: Target, slot: Arc<Slot>) -> Connecting {
+        let (net, options) = (Arc::clone(&self.inner.net), self.inner.options.clone());
+        async move {
+            let result = Link::calls(&*net, target, &options).await;
+            let mut state = slot.state.lock();
+            state.connecting = None;
+            match &result {
+                Ok(link) => {
+                    state.link = Some(link.clone());
+                    state.failures = 0;
+                    state.not_before = None;
+                }
+                Err(error) => {
+                    let pause = BACKOFF_MIN * 2_u32.pow(state.failures.min(10));
+                    state.failures += 1;
+                    state.not_before = Some(Instant::now() + pause.min(options.backoff_max));
+                    state.last_error = Some(error.clone());
+                }
+            }
+            result
+        }
+        .boxed()
+        .shared()
     }
 }
 
-/// How a forwarded batch is answered. Dropped without an answer, the connection is closed, so that the origin resends.
-#[derive(Debug)]
-pub struct ForwardAnswer {
-    _inner: (),
+impl SlotState {
+    fn too_early(&self) -> Option<CallError> {
+        let not_before = self.not_before?;
+        (Instant::now() < not_before).then(|| self.last_error.clone()).flatten()
+    }
 }
 
-impl ForwardAnswer {
-    /// Answers. Does not block.
-    pub fn send(self, _body: Bytes) {}
-}
+/// Pause after the first failed attempt to connect; doubled with each further one.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;

@@ -239,7 +239,10 @@ mod tests {
             let writing = tokio::spawn(async move { write(&mut near, &mut frames).await });
             let mut reader = FrameReader::new(far, 1 << 20);
             let first = reader.next().await.expect("a whole frame").expect("not the end");
-            assert_eq!((first.class, first.kind, first.id, first.body.len()), (Class::Request, 9, 42, 100_004));
+            assert_eq!(
+                (first.class, first.kind, first.id, first.body.len()),
+                (Class::Request, 9, 42, 100_004)
+            );
             assert_eq!(reader.next().await.expect("valid").expect("not the end").class, Class::Keepalive);
             assert_eq!(reader.next().await.expect("valid").expect("not the end"), first);
             assert!(reader.next().await.expect("a clean end").is_none());

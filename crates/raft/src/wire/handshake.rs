@@ -82,7 +82,12 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
     (checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32).to_le_bytes()
 }
 
-fn proof(secret: &[u8], side: &[u8], hello: &[u8; HELLO_BYTES], answer: &[u8; ANSWER_BYTES]) -> Hmac<sha2::Sha256> {
+fn proof(
+    secret: &[u8],
+    side: &[u8],
+    hello: &[u8; HELLO_BYTES],
+    answer: &[u8; ANSWER_BYTES],
+) -> Hmac<sha2::Sha256> {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
     mac.update(side);
     mac.update(hello);
@@ -278,7 +283,11 @@ mod tests {
 
     async fn meet(client: Option<&[u8]>, server: Option<&[u8]>, welcome: bool) -> (bool, String) {
         let (mut near, mut far) = tokio::io::duplex(4096);
-        let connecting = connect(&mut near, ME, YOU.node, Channel::Forward, client);
+        let connecting = async {
+            let result = connect(&mut near, ME, YOU.node, Channel::Forward, client).await;
+            drop(near);
+            result
+        };
         let accepting = async {
             let result = accept(&mut far, YOU, server, |hello| {
                 assert_eq!((hello.from, hello.to), (ME, YOU.node));
@@ -319,7 +328,10 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_and_damage_are_turned_away() {
-        for bytes in [&b"GET / HTTP/1.1\r\nHost: example.org\r\nAccept: text/html, application/json, */*\r\n\r\n"[..], &[0; 76]] {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\nHost: example.org\r\nAccept: text/html, application/json, */*\r\n\r\n"[..],
+            &[0; 76],
+        ] {
             let (mut near, mut far) = tokio::io::duplex(4096);
             near.write_all(bytes).await.expect("it fits");
             assert!(accept(&mut far, YOU, None, |_| Ok(Channel::Admin)).await.is_err());

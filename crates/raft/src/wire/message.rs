@@ -34,7 +34,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use openraft::raft::{
-    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderRequest, VoteRequest, VoteResponse,
+    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderRequest, VoteRequest,
+    VoteResponse,
 };
 use quorate_storage::{Entry, LeaderId, LogId, Vote};
 
@@ -362,11 +363,15 @@ mod tests {
     #[test]
     fn answers_survive() {
         for result in [Ok(None), Ok(Some(id(9))), Err(StreamAppendError::Conflict(id(1)))] {
-            let (decoded, full) = decode_append_answer(encode_append_answer(&result, true)).expect("just encoded");
+            let (decoded, full) =
+                decode_append_answer(encode_append_answer(&result, true)).expect("just encoded");
             assert_eq!((decoded, full), (result, true));
         }
         let higher = Err(StreamAppendError::HigherVote(vote()));
-        assert_eq!(decode_append_answer(encode_append_answer(&higher, false)).expect("just encoded").0, higher);
+        assert_eq!(
+            decode_append_answer(encode_append_answer(&higher, false)).expect("just encoded").0,
+            higher
+        );
         let ask = VoteRequest { vote: vote(), last_log_id: Some(id(3)), leadership_transfer: true };
         assert_eq!(decode_vote(encode_vote(&ask)).expect("just encoded"), ask);
         let answer = VoteResponse { vote: vote(), vote_granted: true, last_log_id: None };

@@ -4,7 +4,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Executor, LogEngineKind, LogOptions, segments::Segments, view::View};
+use super::{Executor, LogEngineKind, LogOptions, segments::Segments, sled_engine::SledEngine, view::View};
 use crate::{
     disk::Disk,
     error::Error,
@@ -68,6 +68,10 @@ pub(crate) fn open(
             let (engine, recovery) = Segments::open(disk, options, executor)?;
             Ok((Box::new(engine), recovery))
         }
-        LogEngineKind::Sled => Err(Error::Unsupported("the sled engine is not written yet")),
+        LogEngineKind::Sled => {
+            let folder = disk.folder().ok_or(Error::Unsupported("the sled engine on a simulated disk"))?;
+            let (engine, recovery) = SledEngine::open(folder)?;
+            Ok((Box::new(engine), recovery))
+        }
     }
 }

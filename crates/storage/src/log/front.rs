@@ -52,7 +52,6 @@ struct State {
     disk_full: bool,
     poisoned: Option<String>,
     closing: bool,
-    closed: bool,
     /// The writer waits and wants to be woken.
     sleeping: bool,
     /// Here while nobody writes; the writer takes it out for each group.
@@ -94,7 +93,6 @@ impl Handle {
             disk_full: false,
             poisoned: None,
             closing: false,
-            closed: false,
             sleeping: false,
             engine: None,
         };
@@ -142,31 +140,38 @@ impl Handle {
     }
 
     pub(super) fn save_vote(&self, vote: Vote, done: Done) {
-        self.control(Record::Vote(vote), done, |state| state.vote = Some(vote));
+        self.control(Record::Vote(vote), done, |state| {
+            state.vote = Some(vote);
+            true
+        });
     }
 
     pub(super) fn truncate_after(&self, last: Option<LogId>, done: Done) {
         let next = last.map_or(0, |last| last.index.saturating_add(1));
-        self.control(Record::Truncate(last), done, |state| state.truncate(next));
+        self.control(Record::Truncate(last), done, |state| {
+            state.truncate(next);
+            true
+        });
     }
 
     pub(super) fn purge(&self, upto: LogId, done: Done) {
         self.control(Record::Purge(upto), done, |state| {
-            state.view.purge(upto);
+            let changes = state.view.purge(upto);
             state.trim_tail_front();
+            changes
         });
     }
 
-    fn control(&self, record: Record, done: Done, change: impl FnOnce(&mut State)) {
+    /// Submits an operation of one record, or of none if `change` says that nothing changes.
+    fn control(&self, record: Record, done: Done, change: impl FnOnce(&mut State) -> bool) {
         let mut state = self.shared.state.lock();
         if let Err(error) = state.check_open() {
             drop(state);
             return done(Err(Arc::new(error)));
         }
-        change(&mut state);
+        let records = if change(&mut state) { vec![record] } else { Vec::new() };
         let bytes = crate::id::ENTRY_OVERHEAD_BYTES;
-        self.shared
-            .submit(state, Operation { records: vec![record], bytes, is_append: false, done: Some(done) });
+        self.shared.submit(state, Operation { records, bytes, is_append: false, done: Some(done) });
     }
 
     pub(super) fn save_committed(&self, committed: LogId) {
@@ -230,7 +235,7 @@ impl Handle {
         state.closing = true;
         if self.shared.executor == Executor::Inline {
             self.shared.drain(&mut state);
-            state.closed = true;
+            state.engine = None;
         }
         self.shared.wake.notify_one();
         drop(state);
@@ -426,7 +431,6 @@ impl Shared {
                 self.wake.wait_for(&mut state, FULL_RETRY);
             }
         }
-        state.closed = true;
         // The engine's files close here, before whoever waits in `close` gives the directory's lock back.
         state.engine = None;
     }
@@ -463,6 +467,11 @@ impl Shared {
         let committed = committed.map(Record::Committed);
         let records: Vec<&Record> =
             group.iter().flat_map(|operation| &operation.records).chain(&committed).collect();
+        if records.is_empty() {
+            // Everything before is durable, and there is nothing to write.
+            self.finish(state, group, Ok(()));
+            return true;
+        }
         let started = Instant::now();
         let result = MutexGuard::unlocked(state, || engine.write(&records));
         self.metrics.sync_time.record(started.elapsed());

@@ -95,13 +95,13 @@ impl View {
         }
     }
 
-    /// Removes the entries up to `upto`; a position before the first entry changes nothing.
-    pub(crate) fn purge(&mut self, upto: LogId) {
+    /// Removes the entries up to `upto`; a position before the first entry changes nothing, and says so with false.
+    pub(crate) fn purge(&mut self, upto: LogId) -> bool {
         let next = upto.index.saturating_add(1);
         // A log that begins with a later entry stays as it is: there is nothing to give up.
         let is_before = !self.ends.is_empty() && self.purged.is_none() && next < self.first;
         if is_before || self.purged.is_some_and(|purged| purged.index >= upto.index) {
-            return;
+            return false;
         }
         self.purged = Some(upto);
         let gone =
@@ -112,12 +112,13 @@ impl View {
         self.ends.drain(..gone);
         if self.ends.is_empty() {
             self.leaders.clear();
-            return;
+            return true;
         }
         self.first = self.first.max(next);
         while self.leaders.get(1).is_some_and(|(first, _)| *first <= self.first) {
             self.leaders.pop_front();
         }
+        true
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!((view.last(), view.bytes()), (Some(LogId::new(4, 1, 2)), 7));
         view.purge(LogId::new(9, 1, 100));
         assert_eq!((view.last(), view.indexes(), view.bytes()), (Some(LogId::new(9, 1, 100)), 101..101, 0));
-        view.purge(LogId::new(1, 1, 50));
+        assert!(!view.purge(LogId::new(1, 1, 50)));
         assert_eq!(view.purged(), Some(LogId::new(9, 1, 100)));
     }
 

@@ -51,9 +51,11 @@ pub fn open(
     Log::open(disk, options, engine, executor)
 }
 
-/// A callback and the receiver of its outcome.
-pub fn waiter()
--> (impl FnOnce(Result<(), Arc<Error>>) + Send + 'static, impl FnOnce() -> Result<(), Arc<Error>>) {
+/// What an operation reports.
+pub type Outcome = Result<(), Arc<Error>>;
+
+/// A callback, and what waits for its outcome.
+pub fn waiter() -> (impl FnOnce(Outcome) + Send + 'static, impl FnOnce() -> Outcome) {
     let (sender, receiver) = mpsc::channel();
     let done = move |result| sender.send(result).expect("the test waits");
     (done, move || receiver.recv().expect("every operation reports its outcome"))

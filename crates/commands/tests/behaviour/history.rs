@@ -1,0 +1,183 @@
+//! Replies, events and state follow from the log alone: a node that was restored from a snapshot in the middle goes
+//! on exactly as one that was there from the beginning.
+
+use std::fmt;
+
+use proptest::prelude::*;
+use quorate_commands::State;
+
+use crate::node::Node;
+
+/// One request and how much later than the one before it comes.
+#[derive(Clone)]
+struct Step {
+    request: Vec<Vec<u8>>,
+    later_millis: i64,
+}
+
+/// As in a golden script, so that a failure can be replayed as one.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args = self.request.iter().map(|arg| format!("\"{}\"", arg.escape_ascii()));
+        write!(f, "time +{} > {}", self.later_millis, args.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Step {
+    /// Applies the step; what its client and the subscribers see.
+    fn apply(&self, node: &mut Node) -> (Vec<u8>, Vec<String>) {
+        node.wait(self.later_millis);
+        let request: Vec<&[u8]> = self.request.iter().map(Vec::as_slice).collect();
+        let (reply, events) = node.apply(&request);
+        (reply.to_vec(), events)
+    }
+}
+
+impl Node {
+    /// The same node after its state went through a snapshot.
+    fn restored(&self) -> Node {
+        let state = State::decode(self.state.capture().encode()).expect("a whole snapshot");
+        Node { state, index: self.index, clock: self.clock, protocol: self.protocol }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restored_node_goes_on_alike(
+        before in prop::collection::vec(step(), 0..120),
+        after in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut witness = Node::new();
+        for step in &before {
+            step.apply(&mut witness);
+        }
+        let mut restored = witness.restored();
+        prop_assert_eq!(witness.state.digest(), restored.state.digest());
+        for step in &after {
+            prop_assert_eq!(step.apply(&mut witness), step.apply(&mut restored), "{:?}", step);
+        }
+        prop_assert_eq!(witness.state.digest(), restored.state.digest());
+    }
+
+    #[test]
+    fn a_failed_command_changes_nothing(steps in prop::collection::vec(step(), 1..120)) {
+        let mut node = Node::new();
+        for step in &steps {
+            let digest = node.state.digest();
+            let (reply, events) = step.apply(&mut node);
+            if reply.starts_with(b"-") {
+                prop_assert_eq!(node.state.digest(), digest, "{:?}", step);
+                prop_assert_eq!(events, Vec::<String>::new(), "{:?}", step);
+            }
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (request(), prop_oneof![4 => Just(0), 1 => 1..2_000_i64])
+        .prop_map(|(request, later_millis)| Step { request, later_millis })
+}
+
+/// A request over few keys and fields, so that commands meet; `K`, `F`, `V`, `N` and `T` in the templates stand for
+/// a key, a field, a value, a number and a time.
+fn request() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    const TEMPLATES: &[&str] = &[
+        "SET K V",
+        "SET K V PX T",
+        "SET K V KEEPTTL GET",
+        "GET K",
+        "GETSET K V",
+        "GETDEL K",
+        "GETEX K PX T",
+        "APPEND K V",
+        "SETRANGE K 3 V",
+        "INCR K",
+        "INCRBY K N",
+        "INCRBYFLOAT K N",
+        "STRLEN K",
+        "MSET K V K V",
+        "MSETNX K V K V",
+        "MGET K K K",
+        "DEL K K",
+        "UNLINK K",
+        "EXISTS K K",
+        "TOUCH K",
+        "TYPE K",
+        "RENAME K K",
+        "RENAMENX K K",
+        "COPY K K",
+        "COPY K K REPLACE",
+        "COPY K K DB 1 REPLACE",
+        "MOVE K 1",
+        "SWAPDB 0 1",
+        "EXPIRE K N",
+        "PEXPIRE K T",
+        "PEXPIRE K T NX",
+        "PEXPIRE K T XX",
+        "PEXPIRE K T GT",
+        "PEXPIRE K T LT",
+        "PERSIST K",
+        "PTTL K",
+        "PEXPIRETIME K",
+        "OBJECT ENCODING K",
+        "OBJECT REFCOUNT K",
+        "RANDOMKEY",
+        "KEYS *",
+        "SCAN 0 COUNT 3",
+        "SCAN N COUNT 2 TYPE hash",
+        "DBSIZE",
+        "HSET K F V",
+        "HSET K F V F V F V",
+        "HSETNX K F V",
+        "HGET K F",
+        "HMGET K F F",
+        "HGETALL K",
+        "HKEYS K",
+        "HVALS K",
+        "HLEN K",
+        "HSTRLEN K F",
+        "HEXISTS K F",
+        "HDEL K F F",
+        "HINCRBY K F N",
+        "HINCRBYFLOAT K F N",
+        "HRANDFIELD K",
+        "HRANDFIELD K 2 WITHVALUES",
+        "HRANDFIELD K -3",
+        "HSCAN K 0 COUNT 2",
+        "HSCAN K N",
+        "NOSUCH K",
+        "GET",
+    ];
+    let templates = prop_oneof![
+        300 => prop::sample::select(TEMPLATES),
+        1 => Just("FLUSHDB"),
+        1 => Just("FLUSHALL"),
+    ];
+    templates.prop_flat_map(|template| template.split(' ').map(word).collect::<Vec<_>>())
+}
+
+fn word(word: &'static str) -> BoxedStrategy<Vec<u8>> {
+    let one_of = |words: &'static [&'static str]| {
+        prop::sample::select(words).prop_map(|word| word.as_bytes().to_vec()).boxed()
+    };
+    match word {
+        "K" => one_of(&["a", "b", "c", "d", "h", ""]),
+        "F" => prop_oneof![
+            4 => one_of(&["f", "g", "", "1"]),
+            // Enough fields, and long ones, for the second encoding.
+            2 => (0..400_u32).prop_map(|n| n.to_string().into_bytes()),
+            1 => Just(vec![b'f'; 70]),
+        ]
+        .boxed(),
+        "V" => prop_oneof![
+            3 => one_of(&["v", "", "1", "-7", "2.5", "9223372036854775807", "00"]),
+            1 => prop::collection::vec(any::<u8>(), 0..100),
+        ]
+        .boxed(),
+        "N" => one_of(&["0", "1", "-1", "17", "9223372036854775807", "0.5", "x"]),
+        "T" => one_of(&["1", "10", "500", "1000", "100000"]),
+        _ => Just(word.as_bytes().to_vec()).boxed(),
+    }
+}

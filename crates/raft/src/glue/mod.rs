@@ -1,0 +1,111 @@
+//! What openraft asks for, implemented over our log, snapshots, state machine and transport.
+
+pub(crate) mod log;
+pub(crate) mod machine;
+pub(crate) mod network;
+pub(crate) mod service;
+pub(crate) mod transfer;
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use parking_lot::Mutex;
+use quorate_storage::{Executor, Log, NodeId, SnapshotStore, Vote};
+use tokio::sync::watch;
+
+use crate::RaftOptions;
+
+pub(crate) type ORaft = openraft::Raft<crate::types::TypeConfig, machine::MachineStore>;
+
+/// What the adapters of one node know together.
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) options: RaftOptions,
+    pub(crate) log: Log,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) executor: Executor,
+    pub(crate) votes: Mutex<Votes>,
+    pub(crate) sizes: Mutex<log::Sizes>,
+    /// Peers whose last answer said that their disk is full.
+    pub(crate) full_peers: Mutex<BTreeSet<NodeId>>,
+    /// The first fault of the log or the machine, in words.
+    pub(crate) fault: Mutex<Option<String>>,
+    /// Why the last snapshot could not be written, with a number that grows with each failure.
+    pub(crate) snapshot_failed: watch::Sender<(u64, String)>,
+    /// Heartbeats that were answered while the log could not be written; for tests and metrics.
+    pub(crate) answered_while_full: AtomicU64,
+}
+
+/// The vote given to the log, and the one known to be durable.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Votes {
+    pub(crate) given: Option<Vote>,
+    pub(crate) durable: Option<Vote>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        node: NodeId,
+        options: RaftOptions,
+        log: Log,
+        snapshots: SnapshotStore,
+        executor: Executor,
+    ) -> Self {
+        let vote = log.state().vote;
+        Self {
+            node,
+            options,
+            log,
+            snapshots,
+            executor,
+            votes: Mutex::new(Votes { given: vote, durable: vote }),
+            sizes: Mutex::default(),
+            full_peers: Mutex::default(),
+            fault: Mutex::default(),
+            snapshot_failed: watch::Sender::default(),
+            answered_while_full: AtomicU64::new(0),
+        }
+    }
+
+    /// Remembers the first fault: later ones follow from it.
+    pub(crate) fn fault(&self, reason: String) {
+        self.fault.lock().get_or_insert(reason);
+    }
+
+    pub(crate) fn note_peer_disk(&self, peer: NodeId, is_full: bool) {
+        let mut full = self.full_peers.lock();
+        if is_full {
+            full.insert(peer);
+        } else if !full.is_empty() {
+            full.remove(&peer);
+        }
+    }
+
+    /// Whether this node's durable vote is this one and no other is on its way to the disk.
+    pub(crate) fn is_durable_vote(&self, vote: Vote) -> bool {
+        let votes = *self.votes.lock();
+        votes.durable == Some(vote) && votes.given == Some(vote)
+    }
+
+    pub(crate) fn count_answer_while_full(&self) {
+        self.answered_while_full.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs blocking work: on a thread for blocking calls, or here in a simulation.
+pub(crate) async fn blocking<T: Send + 'static>(
+    executor: Executor,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    match executor {
+        Executor::Inline => work(),
+        Executor::Thread => match tokio::task::spawn_blocking(work).await {
+            Ok(value) => value,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Only a runtime that ends cancels it, and it ends us as well.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
