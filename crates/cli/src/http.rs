@@ -70,13 +70,24 @@ impl AdminClient {
         path: &str,
         body: Option<&B>,
     ) -> Result<T, CallError> {
+        let text = self.text(method, path, body)?;
+        let read = serde_json::from_str(&text).context("the answer is not what this version expects");
+        read.map_err(CallError::NoAnswer)
+    }
+
+    /// `GET path`, where the answer is text.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String, CallError> {
+        self.text::<()>("GET", path, None)
+    }
+
+    /// Sends a request and reads the body of a success, or the problem.
+    fn text<B: Serialize>(&self, method: &str, path: &str, body: Option<&B>) -> Result<String, CallError> {
         let mut response = self.exchange(method, path, body)?;
         let status = response.status();
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let text = text.map_err(|e| CallError::NoAnswer(anyhow!(e).context("the answer broke off")))?;
         if status.is_success() {
-            let read = serde_json::from_str(&text).context("the answer is not what this version expects");
-            return read.map_err(CallError::NoAnswer);
+            return Ok(text);
         }
         let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
         match serde_json::from_str(&text) {
