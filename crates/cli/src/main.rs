@@ -5,6 +5,9 @@
 //!
 //! Invariant: the exit status follows [`exit::Code`], whatever the command.
 
+// The future of a whole node nests deeper than the compiler's usual bound when its layout is computed.
+#![recursion_limit = "256"]
+
 mod cluster;
 mod dev;
 mod exit;

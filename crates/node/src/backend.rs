@@ -83,7 +83,7 @@ impl Backend for Node {
     async fn snapshot(&self) -> Result<(), String> {
         let running = self.serving_parts().map_err(|failure| failure.to_string())?;
         let node = Some(running.identity.node.0);
-        Box::pin(running.cluster.call(Call::Snapshot { node })).await.map(drop).map_err(|refusal| refusal.to_string())
+        running.cluster.call(Call::Snapshot { node }).await.map(drop).map_err(|refusal| refusal.to_string())
     }
 
     async fn replicas_durable(&self) -> usize {
@@ -106,7 +106,7 @@ impl Backend for Node {
     fn shutdown(&self) {
         let node = self.clone();
         // Apart from the client's runtime, which may end before the node has.
-        self.inner.spawn(async move { Box::pin(node.stop()).await });
+        self.inner.spawn(async move { node.stop().await });
     }
 
     fn facts(&self) -> NodeFacts {

@@ -31,7 +31,7 @@ use quorate_raft::NodeId;
 use smallvec::SmallVec;
 
 /// The format version that this program writes.
-pub const FORMAT_VERSION: u8 = 1;
+pub(crate) const FORMAT_VERSION: u8 = 1;
 const KIND_BATCH: u8 = 1;
 const KIND_TICK: u8 = 2;
 const STAMPED_BYTES: usize = 24;
@@ -40,7 +40,7 @@ const REQUEST_HEADER_BYTES: usize = 12;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// The agreed time.
     pub time: Millis,
     /// Seeds every random choice of the entry's requests.
@@ -49,7 +49,7 @@ pub struct Stamp {
 
 /// Who sent a batch: a node, in one of its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The node.
     pub node: NodeId,
     /// Counted up on the node's disk at each start.
@@ -59,7 +59,7 @@ pub struct Origin {
 /// Why an entry's data cannot be read. Such an entry is a fault: the log's checksums held, so a newer
 /// program wrote it or memory is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// It ends too early or its counts do not add up.
     #[error("log entry data is malformed at byte {0}")]
     Malformed(usize),
@@ -72,25 +72,25 @@ pub enum DecodeError {
 }
 
 /// The arguments of a request in a batch.
-pub type RequestArgs<'a> = SmallVec<[&'a [u8]; 8]>;
+pub(crate) type RequestArgs<'a> = SmallVec<[&'a [u8]; 8]>;
 
 /// Collects requests into a batch.
 #[derive(Debug)]
-pub struct BatchBuilder {
+pub(crate) struct BatchBuilder {
     buffer: BytesMut,
     requests: u32,
 }
 
 impl BatchBuilder {
     /// An empty batch with room for `bytes`.
-    pub fn with_capacity(bytes: usize) -> BatchBuilder {
+    pub(crate) fn with_capacity(bytes: usize) -> BatchBuilder {
         let mut buffer = BytesMut::with_capacity(bytes.max(HEADER_BYTES));
         buffer.put_bytes(0, HEADER_BYTES);
         BatchBuilder { buffer, requests: 0 }
     }
 
     /// Adds a request.
-    pub fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    pub(crate) fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         let start = self.buffer.len();
         self.buffer.put_u32_le(0);
         self.buffer.put_u8(db.as_u8());
@@ -106,12 +106,12 @@ impl BatchBuilder {
     }
 
     /// How many bytes the entry's data will have.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.buffer.len()
     }
 
     /// Closes the batch under its sequence number; the stamp is still empty.
-    pub fn seal(mut self, origin: Origin, sequence: u64) -> Bytes {
+    pub(crate) fn seal(mut self, origin: Origin, sequence: u64) -> Bytes {
         let head = &mut self.buffer[..HEADER_BYTES];
         head[0] = FORMAT_VERSION;
         head[1] = KIND_BATCH;
@@ -127,7 +127,7 @@ impl BatchBuilder {
 ///
 /// # Errors
 /// The bytes are no batch of a version that this program knows.
-pub fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
+pub(crate) fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
     let head = data.get_mut(..HEADER_BYTES).ok_or(DecodeError::Malformed(0))?;
     if head[0] != FORMAT_VERSION {
         return Err(DecodeError::Version(head[0]));
@@ -147,7 +147,7 @@ pub(crate) fn sequence_of(data: &[u8]) -> Option<u64> {
 }
 
 /// A tick: nothing but a stamp, so that time goes on in an idle cluster.
-pub fn tick(stamp: Stamp) -> Bytes {
+pub(crate) fn tick(stamp: Stamp) -> Bytes {
     let mut data = BytesMut::zeroed(STAMPED_BYTES);
     data[0] = FORMAT_VERSION;
     data[1] = KIND_TICK;
@@ -158,7 +158,7 @@ pub fn tick(stamp: Stamp) -> Bytes {
 
 /// An entry's data, read.
 #[derive(Debug, Clone)]
-pub enum Data<'a> {
+pub(crate) enum Data<'a> {
     /// Requests of clients.
     Batch {
         /// The leader's stamp.
@@ -179,7 +179,7 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// The header is malformed or of a newer version. Damage further on shows in [`Requests`].
-    pub fn decode(data: &'a [u8]) -> Result<Data<'a>, DecodeError> {
+    pub(crate) fn decode(data: &'a [u8]) -> Result<Data<'a>, DecodeError> {
         let head = data.get(..STAMPED_BYTES).ok_or(DecodeError::Malformed(0))?;
         if head[0] != FORMAT_VERSION {
             return Err(DecodeError::Version(head[0]));
@@ -207,7 +207,7 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 
 /// One request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchRequest<'a> {
+pub(crate) struct BatchRequest<'a> {
     /// The database that the connection had selected.
     pub db: DbIndex,
     /// The arguments as sent.
@@ -216,7 +216,7 @@ pub struct BatchRequest<'a> {
 
 /// Walks the requests of a batch.
 #[derive(Debug, Clone)]
-pub struct Requests<'a> {
+pub(crate) struct Requests<'a> {
     data: &'a [u8],
     position: usize,
     left: u32,

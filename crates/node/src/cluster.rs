@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use quorate_raft::{CallError, Members, NodeId, NodeInfo, Raft};
 use tokio_util::sync::CancellationToken;
 
@@ -54,8 +55,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Carries out a call, here or on the node that can.
-    pub(crate) async fn call(&self, call: Call) -> Result<Done, Refusal> {
+    /// Carries out a call, here or on the node that can. Boxed, because everything that can be asked of a
+    /// cluster is behind it.
+    pub(crate) fn call(&self, call: Call) -> BoxFuture<'_, Result<Done, Refusal>> {
+        self.dispatch(call).boxed()
+    }
+
+    async fn dispatch(&self, call: Call) -> Result<Done, Refusal> {
         match call {
             Call::Drain { node, on } if node == self.me.0 => self.drain(on).await,
             Call::Drain { node, .. } => self.elsewhere(NodeId(node), &call).await,

@@ -13,6 +13,7 @@ mod driver;
 mod formation;
 pub mod group;
 mod leader;
+mod ledger;
 mod life;
 mod machine;
 mod node;

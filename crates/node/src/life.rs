@@ -22,6 +22,7 @@ use crate::cluster::Cluster;
 use crate::driver::Driver;
 use crate::formation::{self, Found};
 use crate::leader::Leader;
+use crate::ledger;
 use crate::machine::Machine;
 use crate::node::{Error, Inner, Phase, Running};
 use crate::options::{Membership, NodeOptions};
@@ -198,6 +199,9 @@ impl Life {
         ));
         tasks.spawn(driver.run(stop.clone()));
         tasks.spawn(cluster.clone().run(stop.clone()));
+        if self.disk.is_none() {
+            tasks.spawn(ledger::keep(directory.ledger.clone(), raft.clone(), stop.clone()));
+        }
         tasks.spawn(ping_all(inner.clone(), raft.clone()));
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());

@@ -60,7 +60,8 @@ impl Cluster {
         for (i, ports) in ports.chunks(3).enumerate() {
             cluster.nodes.push(cluster.node(i as u32 + 1, ports));
         }
-        let peers: Vec<_> = cluster.nodes.iter().map(|node| format!("{}={}", node.number, node.peer)).collect();
+        let peers: Vec<_> =
+            cluster.nodes.iter().map(|node| format!("{}={}", node.number, node.peer)).collect();
         for node in &mut cluster.nodes {
             let number = node.number.to_string();
             node.arguments.extend(["--node".into(), number, "--peers".into(), peers.join(",")]);
@@ -173,7 +174,9 @@ impl Cluster {
     /// The position of a running node that does not lead.
     pub fn follower(&self) -> usize {
         let leader = self.leader();
-        (0..self.nodes.len()).find(|i| *i != leader && self.nodes[*i].child.is_some()).expect("a running follower")
+        (0..self.nodes.len())
+            .find(|i| *i != leader && self.nodes[*i].child.is_some())
+            .expect("a running follower")
     }
 }
 

@@ -20,6 +20,7 @@
 //!
 //! Called by: each connection's task, and the typed client inside the process.
 
+mod acl;
 mod backend;
 mod client;
 mod connection;

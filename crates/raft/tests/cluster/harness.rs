@@ -20,7 +20,7 @@ use quorate_raft::{
 use quorate_storage::{LogEngineKind, LogOptions, WhenFull, disk::sim::SimDisk};
 
 /// Longest wait for a condition before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the machine has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,9 +159,9 @@ pub(crate) struct Cluster {
 pub(crate) fn quick() -> RaftOptions {
     RaftOptions {
         // Slower than in production: the tests share two cores with others.
-        heartbeat: Duration::from_millis(50),
-        election_min: Duration::from_millis(400),
-        election_max: Duration::from_millis(800),
+        heartbeat: Duration::from_millis(150),
+        election_min: Duration::from_millis(1000),
+        election_max: Duration::from_millis(2000),
         policy_interval: Duration::from_millis(50),
         ..RaftOptions::default()
     }
