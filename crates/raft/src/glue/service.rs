@@ -27,12 +27,16 @@ pub(crate) struct Service {
     receiving: Arc<Receiving>,
     /// When a heartbeat was last given to Raft while the disk was full.
     passed_on: Arc<Mutex<Option<Instant>>>,
+    /// With lease reads, no vote is given before: a lease granted before the start may still be running.
+    votes_from: Option<Instant>,
 }
 
 impl Service {
     pub(crate) fn new(raft: ORaft, shared: Arc<Shared>) -> Self {
         let receiving = Arc::new(Receiving::new(Arc::clone(&shared)));
-        Self { raft, shared, receiving, passed_on: Arc::default() }
+        let options = &shared.options;
+        let votes_from = options.lease_reads.then(|| Instant::now() + options.election_max);
+        Self { raft, shared, receiving, passed_on: Arc::default(), votes_from }
     }
 }
 
@@ -44,8 +48,12 @@ impl RaftService for Service {
     fn control(&self, _from: NodeId, kind: u8, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
         let (raft, shared) = (self.raft.clone(), Arc::clone(&self.shared));
         let passed_on = Arc::clone(&self.passed_on);
+        let may_vote = self.votes_from.is_none_or(|from| Instant::now() >= from);
         Box::pin(async move {
             match kind {
+                message::VOTE | message::PRE_VOTE if !may_vote => {
+                    Err("this node has just started; a lease that it granted may still be running".to_owned())
+                }
                 message::APPEND => {
                     let request = message::decode_append(body).map_err(text)?;
                     let result = heartbeat(&raft, &shared, &passed_on, request).await?;
