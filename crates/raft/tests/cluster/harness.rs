@@ -135,7 +135,7 @@ impl Node {
         assert_eq!(self.seen().count, count);
     }
 
-    /// Proposes numbered data, again where the leader asks for it, as the node's batches would be.
+    /// Proposes numbered data on a leader that is expected to stay.
     pub(crate) async fn propose(&self, from: u64, count: u64) {
         for number in from..from + count {
             self.raft.propose(data(number), |_| {}).await.expect("Raft runs");
