@@ -118,6 +118,8 @@ pub(crate) struct Inner {
     /// Mirrors the phase for sessions, which ask at every request.
     pub(crate) serving: AtomicBool,
     pub(crate) draining: AtomicBool,
+    /// Whether a leader has been known since the start. Later elections do not make a node unready.
+    pub(crate) has_been_led: AtomicBool,
     pub(crate) started: Instant,
     pub(crate) allocated_bytes: OnceLock<Box<dyn Fn() -> Option<u64> + Send + Sync>>,
     handle: Handle,
@@ -184,6 +186,7 @@ impl Node {
             form,
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            has_been_led: AtomicBool::new(false),
             allocated_bytes: OnceLock::new(),
             handle: handle.clone(),
             started: Instant::now(),
@@ -365,7 +368,8 @@ impl Inner {
     pub(crate) fn report(&self) -> NodeReport {
         let phase = self.phase.borrow().clone();
         let (ready, mut trouble) = match phase {
-            Phase::Serving => (true, String::new()),
+            Phase::Serving if self.has_been_led.load(Ordering::Relaxed) => (true, String::new()),
+            Phase::Serving => (false, "waiting for a leader".into()),
             Phase::Starting(why) => (false, why),
             Phase::Stopped => (false, "stopped".into()),
             Phase::Failed(error) => (false, error.to_string()),
