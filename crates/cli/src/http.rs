@@ -62,6 +62,12 @@ impl AdminClient {
         self.urls.iter().any(answers)
     }
 
+    /// `GET path` of the first node, where a success is text.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String, CallError> {
+        let url = self.urls.first().ok_or_else(no_url)?;
+        success(self.exchange::<()>(url, "GET", path, None)?)
+    }
+
     /// The cluster as the first node sees it that sees a leader and a quorum; as the node sees it that has
     /// come furthest, if none does. A node that is just starting knows nothing yet.
     pub(crate) fn status(&self) -> Result<ClusterStatus, CallError> {
@@ -107,19 +113,9 @@ impl AdminClient {
         path: &str,
         body: Option<&B>,
     ) -> Result<T, CallError> {
-        let mut response = self.exchange(url, method, path, body)?;
-        let status = response.status();
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
-        let text = text.map_err(|e| CallError::NoAnswer(anyhow!(e).context("the answer broke off")))?;
-        if status.is_success() {
-            let read = serde_json::from_str(&text).context("the answer is not what this version expects");
-            return read.map_err(CallError::NoAnswer);
-        }
-        let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
-        match serde_json::from_str(&text) {
-            Ok(problem) if is_problem => Err(CallError::Problem(Box::new(problem))),
-            _ => Err(CallError::NoAnswer(anyhow!("status {status}, and not from a Quorate node"))),
-        }
+        let text = success(self.exchange(url, method, path, body)?)?;
+        let read = serde_json::from_str(&text).context("the answer is not what this version expects");
+        read.map_err(CallError::NoAnswer)
     }
 
     fn exchange<B: Serialize>(
@@ -158,6 +154,21 @@ impl AdminClient {
             None => Vec::new(),
         };
         request.body(bytes).with_context(|| format!("{url} is no URL"))
+    }
+}
+
+/// The body of a success; else the problem that the node told.
+fn success(mut response: Response<Body>) -> Result<String, CallError> {
+    let status = response.status();
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let text = text.map_err(|e| CallError::NoAnswer(anyhow!(e).context("the answer broke off")))?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
+    match serde_json::from_str(&text) {
+        Ok(problem) if is_problem => Err(CallError::Problem(Box::new(problem))),
+        _ => Err(CallError::NoAnswer(anyhow!("status {status}, and not from a Quorate node"))),
     }
 }
 

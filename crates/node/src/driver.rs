@@ -7,6 +7,7 @@
 //! Called by: its own task.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -87,6 +88,7 @@ impl Driver {
 
     async fn carrier(&self, leadership: Leadership, link: &CancellationToken) -> Option<Box<dyn Carrier>> {
         let leader = leadership.leader?;
+        self.node.has_been_led.store(true, Ordering::Relaxed);
         if leadership.leader_is_me {
             return Some(Box::new(Here { leader: self.leader.clone(), pipeline: self.pipeline.clone() }));
         }

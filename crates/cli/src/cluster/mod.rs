@@ -23,7 +23,7 @@ use crate::settings::duration;
 use crate::{output, usage};
 
 /// Where the admin API of a node listens unless it is told otherwise.
-const URL: &str = "http://127.0.0.1:8379";
+pub(crate) const URL: &str = "http://127.0.0.1:8379";
 
 /// Between two tries of a call that is too early.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

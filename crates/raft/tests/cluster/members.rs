@@ -103,7 +103,7 @@ async fn a_new_address_reaches_every_node() {
     // The first membership may not be committed yet.
     retry("the new info", || leader.raft.set_node_info(NodeId(2), info.clone())).await;
     for node in cluster.running() {
-        node.until("the new info", |_| node.raft.members().nodes[&NodeId(2)] == info).await;
+        node.until("the new info", |_| node.raft.members().nodes.get(&NodeId(2)) == Some(&info)).await;
     }
     let unknown = leader.raft.set_node_info(NodeId(7), info).await;
     assert!(matches!(unknown, Err(Error::Unsafe(_))), "{unknown:?}");
