@@ -362,6 +362,10 @@ fn config(options: &RaftOptions) -> Result<Config, Error> {
         max_in_snapshot_log_to_keep: NEVER,
         purge_batch_size: PURGE_ENTRIES_MIN,
         api_channel_size: Some(CORE_QUEUE_MAX),
+        // A leader that took its leadership up again in its old term would answer barriers with the commit index that
+        // its disk remembers, which may be older than what it has acknowledged: only an entry of a new term, once
+        // committed, tells how far the log is committed (section 6.4 of the Raft thesis).
+        enable_leader_restore: Some(false),
         ..Config::default()
     };
     config.validate().map_err(|error| Error::Option { name: "times", reason: error.to_string() })

@@ -93,6 +93,38 @@ async fn all_nodes_lose_power_at_once_and_come_back_in_another_order() {
     cluster.shutdown().await;
 }
 
+/// A leader that took its leadership up again after a restart, in its old term, answered reads with the commit index
+/// that it remembered: older than what it had acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_barrier_after_a_restart_is_below_what_was_acknowledged() {
+    let mut cluster = Cluster::formed(3, quick()).await;
+    for round in 0..3_u64 {
+        let leader = cluster.leader().await;
+        leader.propose(round * 200, 200).await;
+        leader.until_count((round + 1) * 200).await;
+        let acknowledged = leader.seen().last.expect("proposals were applied").index;
+        for id in 1..=3 {
+            cluster.kill(id).await;
+        }
+        for id in [2, 3, 1] {
+            cluster.boot(id).await;
+        }
+        // The very first barrier counts, whoever gives it.
+        let first = retry("a barrier of any node", || async {
+            for node in cluster.running() {
+                if let Ok(index) = node.raft.read_index().await {
+                    return Ok(index);
+                }
+            }
+            Err(quorate_raft::Error::InProgress)
+        })
+        .await;
+        assert!(first >= acknowledged, "a barrier at {first}, when {acknowledged} was acknowledged");
+        cluster.agree((round + 1) * 200).await;
+    }
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_proposal_to_a_new_leader_is_not_refused() {
     let mut cluster = Cluster::formed(3, quick()).await;
