@@ -62,6 +62,10 @@ impl Backend for Node {
         }
     }
 
+    fn read_mode(&self) -> ReadMode {
+        self.inner.options.read_mode
+    }
+
     fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.inner.replica.read(|replicated| look(&replicated.state))
     }
@@ -98,7 +102,7 @@ impl Backend for Node {
         // Who has applied an entry has it on disk, or in a snapshot that is.
         let seen = asked
             .into_iter()
-            .filter(|answer| matches!(answer, Ok((_, applied)) if *applied >= index))
+            .filter(|answer| matches!(answer, Ok(pong) if pong.applied >= index))
             .count();
         seen.max(certain)
     }

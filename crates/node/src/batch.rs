@@ -9,12 +9,12 @@
 //! ```text
 //! offset size  field                                          little-endian
 //!      0    1  format version, 1
-//!      1    1  kind: 1 batch, 2 tick
+//!      1    1  kind: 1 batch, 2 tick, 3 check
 //!      2    2  zero
-//!      4    4  number of requests (0 in a tick)
+//!      4    4  number of requests (0 in ticks and checks)
 //!      8    8  stamp: agreed time, milliseconds since the Unix epoch
 //!     16    8  stamp: random seed
-//! ------------ a tick ends here ------------
+//! ------- ticks and checks end here --------
 //!     24    8  origin: node id
 //!     32    8  origin: incarnation
 //!     40    8  sequence number, from 1, without gaps per origin and incarnation
@@ -34,6 +34,7 @@ use smallvec::SmallVec;
 pub(crate) const FORMAT_VERSION: u8 = 1;
 const KIND_BATCH: u8 = 1;
 const KIND_TICK: u8 = 2;
+const KIND_CHECK: u8 = 3;
 const STAMPED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 48;
 const REQUEST_HEADER_BYTES: usize = 12;
@@ -148,9 +149,18 @@ pub(crate) fn sequence_of(data: &[u8]) -> Option<u64> {
 
 /// A tick: nothing but a stamp, so that time goes on in an idle cluster.
 pub(crate) fn tick(stamp: Stamp) -> Bytes {
+    stamp_alone(KIND_TICK, stamp)
+}
+
+/// A check: every node computes the digest of its state at this entry ([`crate::divergence`]).
+pub(crate) fn check(stamp: Stamp) -> Bytes {
+    stamp_alone(KIND_CHECK, stamp)
+}
+
+fn stamp_alone(kind: u8, stamp: Stamp) -> Bytes {
     let mut data = BytesMut::zeroed(STAMPED_BYTES);
     data[0] = FORMAT_VERSION;
-    data[1] = KIND_TICK;
+    data[1] = kind;
     data[8..16].copy_from_slice(&stamp.time.0.to_le_bytes());
     data[16..24].copy_from_slice(&stamp.seed.to_le_bytes());
     data.freeze()
@@ -172,6 +182,8 @@ pub(crate) enum Data<'a> {
     },
     /// Time alone.
     Tick(Stamp),
+    /// Time, and a digest of the state here.
+    Check(Stamp),
 }
 
 impl<'a> Data<'a> {
@@ -187,6 +199,7 @@ impl<'a> Data<'a> {
         let stamp = Stamp { time: Millis(u64_at(head, 8) as i64), seed: u64_at(head, 16) };
         match head[1] {
             KIND_TICK => Ok(Data::Tick(stamp)),
+            KIND_CHECK => Ok(Data::Check(stamp)),
             KIND_BATCH => {
                 let head = data.get(..HEADER_BYTES).ok_or(DecodeError::Malformed(STAMPED_BYTES))?;
                 let count = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
@@ -318,8 +331,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_carries_time_alone() {
+    fn ticks_and_checks_carry_time_alone() {
         assert!(matches!(Data::decode(&tick(STAMP)), Ok(Data::Tick(read)) if read == STAMP));
+        assert!(matches!(Data::decode(&check(STAMP)), Ok(Data::Check(read)) if read == STAMP));
     }
 
     #[test]

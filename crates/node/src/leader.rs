@@ -31,6 +31,8 @@ const INBOX_BATCHES: usize = 1024;
 /// An idle leader proposes a tick this often, so that expiry and barriers move. Less than
 /// [`crate::clock::GRANT`].
 const TICK: Duration = Duration::from_millis(250);
+/// The leader has every node compute a digest of its state this often.
+const CHECK: Duration = Duration::from_secs(600);
 /// How long a new leader waits for its own term's first entry, and for samples of other clocks.
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
 
@@ -95,6 +97,7 @@ impl Leader {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_stamp = Instant::now();
+        let mut last_check = Instant::now();
         let mut leading: Option<u64> = None;
         let mut batches = Vec::with_capacity(64);
         loop {
@@ -125,6 +128,12 @@ impl Leader {
                     let Some(term) = leading else { continue };
                     if self.time.lock().is_none() {
                         self.take_over(&raft, &replica, term, &stop).await;
+                    }
+                    if last_check.elapsed() >= CHECK
+                        && let Some(stamp) = self.stamp(term, seeds())
+                    {
+                        (last_check, last_stamp) = (Instant::now(), Instant::now());
+                        let _refused = raft.propose(batch::check(stamp), |_| ()).await;
                     }
                     if last_stamp.elapsed() >= TICK
                         && let Some(stamp) = self.stamp(term, seeds())

@@ -9,6 +9,7 @@ mod batch;
 mod client;
 pub mod clock;
 mod cluster;
+mod divergence;
 mod driver;
 mod formation;
 pub mod group;

@@ -24,6 +24,7 @@ use quorate_resp::{Protocol, Reply};
 use tokio::sync::watch;
 
 use crate::batch::{BatchRequest, Data, Requests, Stamp};
+use crate::divergence::Divergence;
 use crate::origins::{Admission, Origins};
 use crate::pipeline::{Pipeline, Place, Sealed};
 use crate::reclaim::Reclaimer;
@@ -131,6 +132,7 @@ pub(crate) struct Machine {
     pipeline: Arc<Pipeline>,
     front: Arc<Front>,
     reclaimer: Reclaimer,
+    divergence: Arc<Divergence>,
     /// Replies of other nodes' batches go here, that is nowhere.
     discard: Reply,
 }
@@ -144,8 +146,9 @@ impl Machine {
         pipeline: Arc<Pipeline>,
         front: Arc<Front>,
         reclaimer: Reclaimer,
+        divergence: Arc<Divergence>,
     ) -> Machine {
-        Machine { replica, pipeline, front, reclaimer, discard: Reply::discarding() }
+        Machine { replica, pipeline, front, reclaimer, divergence, discard: Reply::discarding() }
     }
 
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
@@ -155,6 +158,13 @@ impl Machine {
                 let mut replicated = self.replica.replicated.write();
                 begin(&mut replicated, stamp);
                 self.finish(&mut replicated);
+                Ok(())
+            }
+            Data::Check(stamp) => {
+                let mut replicated = self.replica.replicated.write();
+                begin(&mut replicated, stamp);
+                self.finish(&mut replicated);
+                self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
                 Ok(())
             }
             Data::Batch { stamp, origin, sequence, requests } => {

@@ -30,6 +30,7 @@ use crate::admin::{Call, ClusterStatus, Done, NodeReport, Refusal, RefusalKind};
 use crate::barrier::{Barriers, Source};
 use crate::clock::SharedClock;
 use crate::cluster::{Cluster, Local};
+use crate::divergence::Divergence;
 use crate::leader::Leader;
 use crate::life::Life;
 use crate::machine::Replica;
@@ -59,6 +60,12 @@ pub enum Error {
     /// Consensus cannot run.
     #[error("consensus: {0}")]
     Raft(#[from] Arc<quorate_raft::Error>),
+    /// This node's state is not what the log says; its data has been set aside, and a restart joins anew.
+    #[error("the state of this node differs from the others' at entry {index}")]
+    Diverged {
+        /// The log index.
+        index: u64,
+    },
     /// The operating system refused a thread or a folder.
     #[error("{what}: {source}")]
     System {
@@ -103,6 +110,7 @@ pub(crate) struct Inner {
     pub(crate) peers: Peers,
     pub(crate) front: Arc<Front>,
     pub(crate) replica: Arc<Replica>,
+    pub(crate) divergence: Arc<Divergence>,
     /// Forty hexadecimal digits, new with every start, as Redis has them.
     pub(crate) run_id: String,
     pub(crate) running: OnceLock<Running>,
@@ -170,6 +178,7 @@ impl Node {
             peers: Peers::new(transport.clone()),
             front: Arc::new(Front::new(options.settings.clone())),
             replica: Replica::new(),
+            divergence: Arc::default(),
             run_id,
             running: OnceLock::new(),
             form,

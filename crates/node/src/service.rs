@@ -18,7 +18,7 @@ use crate::leader::Proposal;
 use crate::node::Inner;
 use crate::options::Membership;
 use crate::peers::{
-    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, REPORT, cluster_id,
+    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, Pong, REPORT, cluster_id,
     json, parse,
 };
 
@@ -87,10 +87,7 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 fn ping(node: &Inner) -> Bytes {
     let applied = node.running.get().map_or(0, |running| running.replica.applied());
-    let mut answer = BytesMut::with_capacity(16);
-    answer.extend_from_slice(&node.clock.wall().0.to_le_bytes());
-    answer.extend_from_slice(&applied.to_le_bytes());
-    answer.freeze()
+    Pong { wall: node.clock.wall(), applied, checks: node.divergence.mine() }.encode()
 }
 
 async fn discovered(node: &Inner) -> Discovered {

@@ -133,7 +133,7 @@ impl<B: Backend> Session<B> {
             db: DbIndex::default(),
             authenticated: !tunables.has_password,
             silence: Silence::No,
-            read_mode: ReadMode::default(),
+            read_mode: backend.read_mode(),
             tunables,
             tunables_version,
             pending: Vec::new(),
