@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// How long clients go on after all trouble.
 const PEACE: Duration = Duration::from_secs(1);
 
+/// How often a node may try to connect to others, per simulated second.
+const ATTEMPTS_MAX: u64 = 400;
+
 /// What a run leaves behind.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -79,6 +82,9 @@ struct Host {
     node: Arc<Mutex<Option<Node>>>,
     up: bool,
     disk_is_sound: bool,
+    /// Attempts to connect to others, in this second and before.
+    attempts: Arc<AtomicU64>,
+    attempts_before: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -137,12 +143,16 @@ impl Run {
         };
         let (finale, finished, seeds) = (self.finale.clone(), self.finished.clone(), self.seeds.clone());
         let (host_disk, host_slot) = (disk.clone(), slot.clone());
+        let attempts: Arc<AtomicU64> = Arc::default();
+        let host_attempts = attempts.clone();
         self.sim.host(host(number), move || {
             let (disk, slot, workload) = (host_disk.clone(), host_slot.clone(), workload.clone());
             let (finale, finished, seeds) = (finale.clone(), finished.clone(), seeds.clone());
+            let attempts = host_attempts.clone();
             async move {
                 let options = world::options(number, NODES);
-                let node = Node::start(options, world::components(&disk, clock, &seeds)).await?;
+                let components = world::components(&disk, clock, &seeds, &attempts);
+                let node = Node::start(options, components).await?;
                 *slot.lock() = Some(node.clone());
                 if node.serving().await.is_ok() {
                     for _ in 0..CLIENTS {
@@ -158,7 +168,9 @@ impl Run {
                 std::future::pending().await
             }
         });
-        self.hosts.insert(number, Host { disk, node: slot, up: true, disk_is_sound: true });
+        let host =
+            Host { disk, node: slot, up: true, disk_is_sound: true, attempts, attempts_before: 0 };
+        self.hosts.insert(number, host);
     }
 
     fn through(&mut self) -> Result<(), String> {
@@ -229,6 +241,19 @@ impl Run {
         for (number, host) in &self.hosts {
             let Some(node) = host.node.lock().clone() else { continue };
             self.invariants.check(*number, &node, host.disk_is_sound, millis, &mut history.trace)?;
+        }
+        drop(history);
+        if millis.is_multiple_of(1_000) { self.check_attempts() } else { Ok(()) }
+    }
+
+    /// A peer that is not there must not be asked without a pause.
+    fn check_attempts(&mut self) -> Result<(), String> {
+        for (number, host) in &mut self.hosts {
+            let attempts = host.attempts.load(Ordering::Relaxed);
+            let new = attempts - std::mem::replace(&mut host.attempts_before, attempts);
+            if new > ATTEMPTS_MAX {
+                return Err(format!("node {number} tried to connect {new} times within a second"));
+            }
         }
         Ok(())
     }

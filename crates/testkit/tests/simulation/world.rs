@@ -42,11 +42,16 @@ pub(crate) fn options(number: u32, nodes: u32) -> NodeOptions {
 }
 
 /// The components of one life of a node.
-pub(crate) fn components(disk: &SimDisk, clock: SkewedClock, seeds: &Arc<Seeds>) -> Components {
+pub(crate) fn components(
+    disk: &SimDisk,
+    clock: SkewedClock,
+    seeds: &Arc<Seeds>,
+    attempts: &Arc<AtomicU64>,
+) -> Components {
     let seeds = seeds.clone();
     Components {
         clock: Box::new(clock),
-        net: Arc::new(SimNet),
+        net: Arc::new(SimNet { attempts: attempts.clone() }),
         disk: Some(Arc::new(disk.clone())),
         executor: Executor::Inline,
         seeds: Arc::new(move || seeds.draw()),
@@ -90,11 +95,15 @@ impl WallClock for SkewedClock {
     }
 }
 
-/// The simulation's network.
-struct SimNet;
+/// The simulation's network, as one node uses it.
+struct SimNet {
+    /// Counts attempts to connect.
+    attempts: Arc<AtomicU64>,
+}
 
 impl Net for SimNet {
     fn connect(&self, _from: Option<IpAddr>, addr: String) -> BoxFuture<'static, io::Result<Connection>> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let stream = turmoil::net::TcpStream::connect(addr).await?;
             let peer = stream.peer_addr()?;
