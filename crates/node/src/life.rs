@@ -114,6 +114,8 @@ impl Life {
             log: LogOptions {
                 segment_bytes: self.inner.options.segment_bytes,
                 when_full: WhenFull::Wait,
+                // On a disk that was handed in, nothing may be random but by the seeds that came with it.
+                salt_seed: self.disk.is_some().then(|| (self.seeds)()),
                 ..LogOptions::default()
             },
             engine: self.inner.options.log_engine,

@@ -317,6 +317,14 @@ impl Node {
         self.inner.replica.writes()
     }
 
+    /// The last applied log index, and a digest of the state there: equal on all nodes that applied the same
+    /// log. It walks the whole state. While entries are being applied the state may be ahead of the index;
+    /// between two steps of a simulation it never is. `None` before there is a state.
+    pub fn digest(&self) -> Option<(u64, u64)> {
+        let running = self.inner.running.get()?;
+        Some(running.replica.read(|replicated| (running.replica.applied(), replicated.state.digest())))
+    }
+
     /// Stops the node: leadership moves, open requests finish within the bound, the log is closed.
     pub async fn stop(&self) {
         let inner = &self.inner;

@@ -156,10 +156,14 @@ impl RaftNetworkV2<TypeConfig> for Client {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
+            // openraft waits for its backoff while it makes a request, not before it calls us: to connect first
+            // would be to connect to a dead peer again and again without a pause.
+            let mut input = input;
+            let Some(first) = input.next().await else { return Ok(futures_util::stream::empty().boxed()) };
             let stream = self.append_stream().await?;
             let pipeline = Pipeline {
                 client: self,
-                input: Some(input),
+                input: Some(futures_util::stream::iter([first]).chain(input)),
                 stream,
                 sent: 0,
                 inflight: VecDeque::new(),

@@ -4,7 +4,7 @@
 //! must not, or when the last handle is dropped. Everything that waits on it fails then.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -35,7 +35,7 @@ pub(super) const WRITE_BYTES_MAX: usize = 1 << 20;
 type Answer = Result<Bytes, CallError>;
 
 /// Who waits for which answer; nothing once the link broke.
-type Pending = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>>;
+type Pending = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>>;
 
 /// Where the answers of a link go.
 enum Sink {
@@ -84,7 +84,7 @@ impl Link {
         target: Target,
         options: &TransportOptions,
     ) -> Result<Self, CallError> {
-        let pending = Arc::new(Mutex::new(Some(HashMap::new())));
+        let pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let sink = Sink::Calls(Arc::clone(&pending));
         Self::open(net, target, options, sink, pending).await
     }
