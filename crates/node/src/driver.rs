@@ -80,7 +80,7 @@ impl Driver {
 
     /// While the disk is full writers get an error and readers are served; it heals by itself.
     fn watch_room(&self, full: &mut bool) {
-        let now = self.raft.metrics().disk_full;
+        let now = self.raft.metrics().is_full(&self.raft.members());
         if now != *full {
             *full = now;
             self.pipeline.refuse(now.then_some(DISK_FULL));

@@ -189,9 +189,9 @@ impl<'a> Search<'a> {
 
     /// The first operation from an index on that may come next, and the state after it.
     fn next_from(&self, from: usize) -> Option<(usize, State)> {
-        self.candidates().filter(|index| *index >= from).find_map(|index| {
-            step(&self.state, &self.operations[index]).map(|after| (index, after))
-        })
+        self.candidates()
+            .filter(|index| *index >= from)
+            .find_map(|index| step(&self.state, &self.operations[index]).map(|after| (index, after)))
     }
 
     /// The operations that were called before any other that is not in the order returned.

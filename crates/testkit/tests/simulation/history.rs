@@ -97,8 +97,7 @@ impl History {
     pub(crate) fn by_key(&self) -> BTreeMap<&'static str, Vec<Operation>> {
         let mut keys: BTreeMap<&'static str, Vec<Operation>> = BTreeMap::new();
         for record in &self.records {
-            let says_nothing =
-                record.operation.action == Action::Get && record.operation.returned.is_none();
+            let says_nothing = record.operation.action == Action::Get && record.operation.returned.is_none();
             if !record.refused && !says_nothing {
                 keys.entry(record.key).or_default().push(record.operation.clone());
             }

@@ -168,8 +168,7 @@ impl Run {
                 std::future::pending().await
             }
         });
-        let host =
-            Host { disk, node: slot, up: true, disk_is_sound: true, attempts, attempts_before: 0 };
+        let host = Host { disk, node: slot, up: true, disk_is_sound: true, attempts, attempts_before: 0 };
         self.hosts.insert(number, host);
     }
 
