@@ -145,7 +145,8 @@ impl Raft {
         refused: impl FnOnce(Refused) + Send + 'static,
     ) -> Result<(), Error> {
         self.confirmation().await;
-        let responder = RefusalResponder::new(refused);
+        let (leadership, node) = (self.leadership.clone(), self.shared.node);
+        let responder = RefusalResponder::new(move |why| refused(with_hint(why, &leadership, node)));
         self.raft.client_write_ff(Data(data), Some(responder)).await.map_err(|fatal| self.stopped(&fatal))
     }
 
@@ -203,7 +204,7 @@ impl Raft {
         match self.raft.get_read_linearizer(policy).await {
             Ok(barrier) => Ok(barrier.read_log_id().index()),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(types::refusal(&forward))
+                Err(with_hint(types::refusal(&forward), &self.leadership, self.shared.node))
             }
             Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
                 Err(Refused::Retry("no quorum confirms it"))
@@ -299,6 +300,16 @@ impl Raft {
 
     fn stopped(&self, fatal: &Fatal<TypeConfig>) -> Error {
         stopped(&self.shared, fatal)
+    }
+}
+
+/// openraft names a leader only once the membership tells where it is; who leads is known earlier.
+fn with_hint(why: Refused, leadership: &watch::Receiver<Leadership>, node: NodeId) -> Refused {
+    match why {
+        Refused::NotLeader { leader: None } => {
+            Refused::NotLeader { leader: leadership.borrow().leader.filter(|leader| *leader != node) }
+        }
+        other => other,
     }
 }
 

@@ -143,6 +143,23 @@ impl Node {
     }
 }
 
+/// Proposes to whoever leads until it is applied there; what is refused for certain is proposed again.
+pub(crate) async fn propose_surely(cluster: &Cluster, number: u64) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let leader = cluster.leader().await;
+        let before = leader.seen().count;
+        let (told, refused) = refusals();
+        leader.raft.propose(data(number), refused()).await.expect("Raft runs");
+        leader.until("an outcome", |_| leader.seen().count > before || !told.lock().is_empty()).await;
+        if told.lock().is_empty() {
+            return;
+        }
+        assert!(told.lock().iter().all(Refused::is_certain), "{:?}", told.lock());
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", told.lock());
+    }
+}
+
 pub(crate) fn data(number: u64) -> Bytes {
     format!("proposal {number} {}", "x".repeat(100)).into()
 }

@@ -57,7 +57,10 @@ async fn a_cluster_is_formed_only_once() {
     cluster.leader().await;
     for id in 1..=3 {
         let node = cluster.node(id);
-        node.until("a leader", |now| now.leader.is_some()).await;
+        node.until("a leader and members", |now| {
+            now.leader.is_some() && !node.raft.members().nodes.is_empty()
+        })
+        .await;
         assert!(node.raft.is_initialized().await);
         assert!(matches!(node.raft.initialize(infos.clone()).await, Err(Error::AlreadyFormed)));
         assert_eq!(node.raft.members().voter_ids(), set([1, 2, 3]));
@@ -86,7 +89,7 @@ async fn leadership_moves_to_the_chosen_node_and_not_to_a_silent_one() {
     let node = cluster.node(leader);
     let limit = quick().election_max;
     node.until("silence", |now| {
-        now.last_answer.get(&NodeId(follower)).copied().flatten().is_none_or(|since| since > limit)
+        now.last_answer.get(&NodeId(follower)).copied().flatten().is_some_and(|since| since > limit)
     })
     .await;
     let answer = node.raft.transfer_leader(NodeId(follower)).await;
