@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use quorate::admin::ClusterStatus;
 use quorate_server::Secret;
 use quorate_server::admin::{PROBLEM_JSON, Problem, ProblemKind};
 use serde::Serialize;
@@ -53,60 +54,85 @@ impl AdminClient {
         Self { agent, urls, token }
     }
 
-    /// `GET path`.
-    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        self.send::<(), T>("GET", path, None)
-    }
-
     /// Whether `GET path` answers with success; for health checks.
     pub(crate) fn is_ok(&self, path: &str) -> bool {
-        self.exchange::<()>("GET", path, None).is_ok_and(|response| response.status().is_success())
+        let answers = |url: &String| {
+            self.exchange::<()>(url, "GET", path, None).is_ok_and(|response| response.status().is_success())
+        };
+        self.urls.iter().any(answers)
+    }
+
+    /// `GET path` of the first node, where a success is text.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String, CallError> {
+        let url = self.urls.first().ok_or_else(no_url)?;
+        success(self.exchange::<()>(url, "GET", path, None)?)
+    }
+
+    /// The cluster as the first node sees it that sees a leader and a quorum; as the node sees it that has
+    /// come furthest, if none does. A node that is just starting knows nothing yet.
+    pub(crate) fn status(&self) -> Result<ClusterStatus, CallError> {
+        let mut best: Option<Result<ClusterStatus, CallError>> = None;
+        for url in &self.urls {
+            let answer = self.ask::<(), ClusterStatus>(url, "GET", "/v1/cluster", None);
+            best = match (best, answer) {
+                (_, Ok(status)) if status.quorum && status.leader.is_some() => return Ok(status),
+                (Some(Ok(best)), Ok(status)) if best.committed >= status.committed => Some(Ok(best)),
+                (Some(Ok(best)), Err(_)) => Some(Ok(best)),
+                (_, answer) => Some(answer),
+            };
+        }
+        best.unwrap_or_else(|| Err(no_url()))
     }
 
     /// Sends a request with a JSON body, if any, and reads a JSON answer.
+    ///
+    /// A node that is not reached, or says that it is not available, is passed over: nothing has happened.
     pub(crate) fn send<B: Serialize, T: DeserializeOwned>(
         &self,
         method: &str,
         path: &str,
         body: Option<&B>,
     ) -> Result<T, CallError> {
-        let mut response = self.exchange(method, path, body)?;
-        let status = response.status();
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
-        let text = text.map_err(|e| CallError::NoAnswer(anyhow!(e).context("the answer broke off")))?;
-        if status.is_success() {
-            let read = serde_json::from_str(&text).context("the answer is not what this version expects");
-            return read.map_err(CallError::NoAnswer);
+        let mut passed_over = no_url();
+        for url in &self.urls {
+            match self.ask(url, method, path, body) {
+                Err(error @ CallError::Unreachable(_)) => passed_over = error,
+                Err(CallError::Problem(problem)) if problem.kind == ProblemKind::Unavailable => {
+                    passed_over = CallError::Problem(problem);
+                }
+                answer => return answer,
+            }
         }
-        let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
-        match serde_json::from_str(&text) {
-            Ok(problem) if is_problem => Err(CallError::Problem(Box::new(problem))),
-            _ => Err(CallError::NoAnswer(anyhow!("status {status}, and not from a Quorate node"))),
-        }
+        Err(passed_over)
     }
 
-    /// Asks one node after the other until one has accepted the request.
+    fn ask<B: Serialize, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        method: &str,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<T, CallError> {
+        let text = success(self.exchange(url, method, path, body)?)?;
+        let read = serde_json::from_str(&text).context("the answer is not what this version expects");
+        read.map_err(CallError::NoAnswer)
+    }
+
     fn exchange<B: Serialize>(
         &self,
+        url: &str,
         method: &str,
         path: &str,
         body: Option<&B>,
     ) -> Result<Response<Body>, CallError> {
-        let mut unreachable = anyhow!("no node's URL is given");
-        for url in &self.urls {
-            let request =
-                self.request(method, &format!("{url}{path}"), body).map_err(CallError::Unreachable)?;
-            match self.agent.run(request) {
-                Ok(response) => return Ok(response),
-                Err(error) if was_never_sent(&error) => {
-                    unreachable = anyhow!(error).context(format!("cannot reach {url}"));
-                }
-                Err(error) => {
-                    return Err(CallError::NoAnswer(anyhow!(error).context(format!("asking {url}"))));
-                }
+        let request = self.request(method, &format!("{url}{path}"), body).map_err(CallError::Unreachable)?;
+        self.agent.run(request).map_err(|error| {
+            if was_never_sent(&error) {
+                CallError::Unreachable(anyhow!(error).context(format!("cannot reach {url}")))
+            } else {
+                CallError::NoAnswer(anyhow!(error).context(format!("asking {url}")))
             }
-        }
-        Err(CallError::Unreachable(unreachable))
+        })
     }
 
     fn request<B: Serialize>(
@@ -129,6 +155,25 @@ impl AdminClient {
         };
         request.body(bytes).with_context(|| format!("{url} is no URL"))
     }
+}
+
+/// The body of a success; else the problem that the node told.
+fn success(mut response: Response<Body>) -> Result<String, CallError> {
+    let status = response.status();
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let text = text.map_err(|e| CallError::NoAnswer(anyhow!(e).context("the answer broke off")))?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
+    match serde_json::from_str(&text) {
+        Ok(problem) if is_problem => Err(CallError::Problem(Box::new(problem))),
+        _ => Err(CallError::NoAnswer(anyhow!("status {status}, and not from a Quorate node"))),
+    }
+}
+
+fn no_url() -> CallError {
+    CallError::Unreachable(anyhow!("no node's URL is given"))
 }
 
 /// Whether the error came before a connection stood, so that nothing can have happened.

@@ -5,9 +5,13 @@
 //!
 //! Invariant: the exit status follows [`exit::Code`], whatever the command.
 
+// The future of a whole node nests deeper than the compiler's usual bound when its layout is computed.
+#![recursion_limit = "256"]
+
 mod cluster;
 mod dev;
 mod exit;
+mod health;
 mod http;
 mod logging;
 mod memory;
@@ -43,6 +47,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Look at a cluster and change it, through the admin API of any node.
     Cluster(cluster::ClusterArgs),
+    /// Ask one node whether it serves clients. Exits with 4 and the reason if it does not.
+    Health(health::HealthArgs),
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Program::command(), "quorate", &mut script);
@@ -116,6 +123,8 @@ mod tests {
             "cluster drain 1",
             "cluster undrain 1",
             "cluster snapshot",
+            "health",
+            "health --live --url http://a:1 --timeout 1s",
             "completions zsh",
             "version --json",
         ];

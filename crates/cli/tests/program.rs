@@ -228,6 +228,26 @@ fn a_node_that_is_down_is_passed_over() {
 }
 
 #[test]
+fn of_several_nodes_one_that_is_available_answers() {
+    let starting = serve(Fake {
+        no_quorum: true,
+        refusals: vec![Some(RefusalKind::Unavailable)].into(),
+        ..Fake::default()
+    });
+    let served = serve(Fake::default());
+    let (_dir, cluster) = with_token(&served);
+    let both = cluster.replace("--url ", &format!("--url http://{},", starting.address));
+    let status = ran(&format!("{both} status"));
+    assert_eq!(status.code, 0, "{}", status.out);
+    let change = ran(&format!("{both} drain 1"));
+    assert_eq!((change.code, change.out.as_str()), (0, "done so\n"), "{}", change.err);
+    // Any other refusal is an answer, and no other node is bothered.
+    *starting.fake.refusals.lock().expect("refusals") = vec![Some(RefusalKind::Unsafe)];
+    assert_eq!(ran(&format!("{both} drain 1")).code, 3);
+    assert_eq!(served.fake.calls.lock().expect("calls").len(), 1);
+}
+
+#[test]
 fn waiting_tries_again_while_the_cluster_is_busy() {
     let busy = || vec![Some(RefusalKind::Busy), None].into();
     let served = serve(Fake { refusals: busy(), ..Fake::default() });

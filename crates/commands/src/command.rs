@@ -71,6 +71,9 @@ pub enum Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is the command of that name; its row documents it")]
 pub enum SessionCommand {
+    AclCat,
+    AclList,
+    AclUsers,
     AclWhoami,
     Auth,
     Bgrewriteaof,
@@ -124,6 +127,7 @@ pub enum SessionCommand {
     SlowlogReset,
     Time,
     Wait,
+    Waitaof,
 }
 
 impl Command {

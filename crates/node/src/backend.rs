@@ -62,6 +62,10 @@ impl Backend for Node {
         }
     }
 
+    fn read_mode(&self) -> ReadMode {
+        self.inner.options.read_mode
+    }
+
     fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.inner.replica.read(|replicated| look(&replicated.state))
     }
@@ -96,10 +100,8 @@ impl Backend for Node {
         let others = members.nodes.keys().filter(|node| **node != me);
         let asked = join_all(others.map(|node| self.inner.peers.ping(*node, ASK_MAX))).await;
         // Who has applied an entry has it on disk, or in a snapshot that is.
-        let seen = asked
-            .into_iter()
-            .filter(|answer| matches!(answer, Ok((_, applied)) if *applied >= index))
-            .count();
+        let seen =
+            asked.into_iter().filter(|answer| matches!(answer, Ok(pong) if pong.applied >= index)).count();
         seen.max(certain)
     }
 

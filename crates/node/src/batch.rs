@@ -9,12 +9,12 @@
 //! ```text
 //! offset size  field                                          little-endian
 //!      0    1  format version, 1
-//!      1    1  kind: 1 batch, 2 tick
+//!      1    1  kind: 1 batch, 2 tick, 3 check
 //!      2    2  zero
-//!      4    4  number of requests (0 in a tick)
+//!      4    4  number of requests (0 in ticks and checks)
 //!      8    8  stamp: agreed time, milliseconds since the Unix epoch
 //!     16    8  stamp: random seed
-//! ------------ a tick ends here ------------
+//! ------- ticks and checks end here --------
 //!     24    8  origin: node id
 //!     32    8  origin: incarnation
 //!     40    8  sequence number, from 1, without gaps per origin and incarnation
@@ -31,16 +31,17 @@ use quorate_raft::NodeId;
 use smallvec::SmallVec;
 
 /// The format version that this program writes.
-pub const FORMAT_VERSION: u8 = 1;
+pub(crate) const FORMAT_VERSION: u8 = 1;
 const KIND_BATCH: u8 = 1;
 const KIND_TICK: u8 = 2;
+const KIND_CHECK: u8 = 3;
 const STAMPED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 48;
 const REQUEST_HEADER_BYTES: usize = 12;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// The agreed time.
     pub time: Millis,
     /// Seeds every random choice of the entry's requests.
@@ -49,7 +50,7 @@ pub struct Stamp {
 
 /// Who sent a batch: a node, in one of its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The node.
     pub node: NodeId,
     /// Counted up on the node's disk at each start.
@@ -59,7 +60,7 @@ pub struct Origin {
 /// Why an entry's data cannot be read. Such an entry is a fault: the log's checksums held, so a newer
 /// program wrote it or memory is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// It ends too early or its counts do not add up.
     #[error("log entry data is malformed at byte {0}")]
     Malformed(usize),
@@ -72,25 +73,25 @@ pub enum DecodeError {
 }
 
 /// The arguments of a request in a batch.
-pub type RequestArgs<'a> = SmallVec<[&'a [u8]; 8]>;
+pub(crate) type RequestArgs<'a> = SmallVec<[&'a [u8]; 8]>;
 
 /// Collects requests into a batch.
 #[derive(Debug)]
-pub struct BatchBuilder {
+pub(crate) struct BatchBuilder {
     buffer: BytesMut,
     requests: u32,
 }
 
 impl BatchBuilder {
     /// An empty batch with room for `bytes`.
-    pub fn with_capacity(bytes: usize) -> BatchBuilder {
+    pub(crate) fn with_capacity(bytes: usize) -> BatchBuilder {
         let mut buffer = BytesMut::with_capacity(bytes.max(HEADER_BYTES));
         buffer.put_bytes(0, HEADER_BYTES);
         BatchBuilder { buffer, requests: 0 }
     }
 
     /// Adds a request.
-    pub fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    pub(crate) fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         let start = self.buffer.len();
         self.buffer.put_u32_le(0);
         self.buffer.put_u8(db.as_u8());
@@ -106,12 +107,12 @@ impl BatchBuilder {
     }
 
     /// How many bytes the entry's data will have.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.buffer.len()
     }
 
     /// Closes the batch under its sequence number; the stamp is still empty.
-    pub fn seal(mut self, origin: Origin, sequence: u64) -> Bytes {
+    pub(crate) fn seal(mut self, origin: Origin, sequence: u64) -> Bytes {
         let head = &mut self.buffer[..HEADER_BYTES];
         head[0] = FORMAT_VERSION;
         head[1] = KIND_BATCH;
@@ -127,7 +128,7 @@ impl BatchBuilder {
 ///
 /// # Errors
 /// The bytes are no batch of a version that this program knows.
-pub fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
+pub(crate) fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
     let head = data.get_mut(..HEADER_BYTES).ok_or(DecodeError::Malformed(0))?;
     if head[0] != FORMAT_VERSION {
         return Err(DecodeError::Version(head[0]));
@@ -147,10 +148,19 @@ pub(crate) fn sequence_of(data: &[u8]) -> Option<u64> {
 }
 
 /// A tick: nothing but a stamp, so that time goes on in an idle cluster.
-pub fn tick(stamp: Stamp) -> Bytes {
+pub(crate) fn tick(stamp: Stamp) -> Bytes {
+    stamp_alone(KIND_TICK, stamp)
+}
+
+/// A check: every node computes the digest of its state at this entry ([`crate::divergence`]).
+pub(crate) fn check(stamp: Stamp) -> Bytes {
+    stamp_alone(KIND_CHECK, stamp)
+}
+
+fn stamp_alone(kind: u8, stamp: Stamp) -> Bytes {
     let mut data = BytesMut::zeroed(STAMPED_BYTES);
     data[0] = FORMAT_VERSION;
-    data[1] = KIND_TICK;
+    data[1] = kind;
     data[8..16].copy_from_slice(&stamp.time.0.to_le_bytes());
     data[16..24].copy_from_slice(&stamp.seed.to_le_bytes());
     data.freeze()
@@ -158,7 +168,7 @@ pub fn tick(stamp: Stamp) -> Bytes {
 
 /// An entry's data, read.
 #[derive(Debug, Clone)]
-pub enum Data<'a> {
+pub(crate) enum Data<'a> {
     /// Requests of clients.
     Batch {
         /// The leader's stamp.
@@ -172,6 +182,8 @@ pub enum Data<'a> {
     },
     /// Time alone.
     Tick(Stamp),
+    /// Time, and a digest of the state here.
+    Check(Stamp),
 }
 
 impl<'a> Data<'a> {
@@ -179,7 +191,7 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// The header is malformed or of a newer version. Damage further on shows in [`Requests`].
-    pub fn decode(data: &'a [u8]) -> Result<Data<'a>, DecodeError> {
+    pub(crate) fn decode(data: &'a [u8]) -> Result<Data<'a>, DecodeError> {
         let head = data.get(..STAMPED_BYTES).ok_or(DecodeError::Malformed(0))?;
         if head[0] != FORMAT_VERSION {
             return Err(DecodeError::Version(head[0]));
@@ -187,6 +199,7 @@ impl<'a> Data<'a> {
         let stamp = Stamp { time: Millis(u64_at(head, 8) as i64), seed: u64_at(head, 16) };
         match head[1] {
             KIND_TICK => Ok(Data::Tick(stamp)),
+            KIND_CHECK => Ok(Data::Check(stamp)),
             KIND_BATCH => {
                 let head = data.get(..HEADER_BYTES).ok_or(DecodeError::Malformed(STAMPED_BYTES))?;
                 let count = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
@@ -207,7 +220,7 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 
 /// One request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchRequest<'a> {
+pub(crate) struct BatchRequest<'a> {
     /// The database that the connection had selected.
     pub db: DbIndex,
     /// The arguments as sent.
@@ -216,7 +229,7 @@ pub struct BatchRequest<'a> {
 
 /// Walks the requests of a batch.
 #[derive(Debug, Clone)]
-pub struct Requests<'a> {
+pub(crate) struct Requests<'a> {
     data: &'a [u8],
     position: usize,
     left: u32,
@@ -318,8 +331,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_carries_time_alone() {
+    fn ticks_and_checks_carry_time_alone() {
         assert!(matches!(Data::decode(&tick(STAMP)), Ok(Data::Tick(read)) if read == STAMP));
+        assert!(matches!(Data::decode(&check(STAMP)), Ok(Data::Check(read)) if read == STAMP));
     }
 
     #[test]

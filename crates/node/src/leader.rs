@@ -28,9 +28,12 @@ use crate::machine::Replica;
 
 /// Batches that may wait for the leader task.
 const INBOX_BATCHES: usize = 1024;
-/// An idle leader proposes a tick this often, so that expiry and barriers move. Less than
-/// [`crate::clock::GRANT`].
+/// An idle leader proposes a tick this often, so that time moves. Less than [`crate::clock::GRANT`].
 const TICK: Duration = Duration::from_millis(250);
+/// While keys are due it does so this often, so that they go physically as well.
+const BUSY_TICK: Duration = Duration::from_millis(25);
+/// The leader has every node compute a digest of its state this often.
+const CHECK: Duration = Duration::from_secs(600);
 /// How long a new leader waits for its own term's first entry, and for samples of other clocks.
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
 
@@ -92,9 +95,10 @@ impl Leader {
         stop: CancellationToken,
     ) {
         let mut leadership = raft.leadership();
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(BUSY_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_stamp = Instant::now();
+        let mut last_check = Instant::now();
         let mut leading: Option<u64> = None;
         let mut batches = Vec::with_capacity(64);
         loop {
@@ -126,7 +130,14 @@ impl Leader {
                     if self.time.lock().is_none() {
                         self.take_over(&raft, &replica, term, &stop).await;
                     }
-                    if last_stamp.elapsed() >= TICK
+                    if last_check.elapsed() >= CHECK
+                        && let Some(stamp) = self.stamp(term, seeds())
+                    {
+                        (last_check, last_stamp) = (Instant::now(), Instant::now());
+                        let _refused = raft.propose(batch::check(stamp), |_| ()).await;
+                    }
+                    let due = replica.next_expiry() <= self.clock.now();
+                    if last_stamp.elapsed() >= if due { BUSY_TICK } else { TICK }
                         && let Some(stamp) = self.stamp(term, seeds())
                     {
                         last_stamp = Instant::now();

@@ -19,9 +19,11 @@ use tokio::time::Instant;
 use crate::barrier::{Barriers, Source};
 use crate::batch::Origin;
 use crate::cluster::Cluster;
+use crate::divergence::Verdict;
 use crate::driver::Driver;
 use crate::formation::{self, Found};
 use crate::leader::Leader;
+use crate::ledger;
 use crate::machine::Machine;
 use crate::node::{Error, Inner, Phase, Running};
 use crate::options::{Membership, NodeOptions};
@@ -29,6 +31,7 @@ use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
 use crate::rules;
 use crate::service::FormRequest;
+use crate::session::ReadMode;
 
 /// How often every other member is pinged, for its clock and its life.
 const PING: Duration = Duration::from_secs(1);
@@ -76,7 +79,7 @@ impl Life {
             Executor::Thread => Reclaimer::threaded().map_err(system("a thread"))?,
             Executor::Inline => Reclaimer::inline(),
         };
-        self.consensus(directory, reclaimer).await
+        self.consensus(directory, disk, reclaimer).await
     }
 
     /// Opens the data directory, after finding out who this node is if it does not say.
@@ -112,6 +115,8 @@ impl Life {
             log: LogOptions {
                 segment_bytes: self.inner.options.segment_bytes,
                 when_full: WhenFull::Wait,
+                // On a disk that was handed in, nothing may be random but by the seeds that came with it.
+                salt_seed: self.disk.is_some().then(|| (self.seeds)()),
                 ..LogOptions::default()
             },
             engine: self.inner.options.log_engine,
@@ -147,7 +152,12 @@ impl Life {
     }
 
     /// Starts consensus and everything that lives on it.
-    async fn consensus(&mut self, directory: DataDir, reclaimer: Reclaimer) -> Result<(), Error> {
+    async fn consensus(
+        &mut self,
+        directory: DataDir,
+        disk: Arc<dyn Disk>,
+        reclaimer: Reclaimer,
+    ) -> Result<(), Error> {
         let inner = self.inner.clone();
         let raft_error = |error| Error::Raft(Arc::new(error));
         inner.starting("recovering the data".into());
@@ -156,7 +166,13 @@ impl Life {
         let origin = Origin { node: me, incarnation: identity.incarnation };
         let replica = inner.replica.clone();
         let pipeline = Pipeline::new(origin, inner.options.limits.clone());
-        let machine = Machine::new(replica.clone(), pipeline.clone(), inner.front.clone(), reclaimer);
+        let machine = Machine::new(
+            replica.clone(),
+            pipeline.clone(),
+            inner.front.clone(),
+            reclaimer,
+            inner.divergence.clone(),
+        );
         let components = RaftComponents {
             log: directory.log.clone(),
             snapshots: directory.snapshots.clone(),
@@ -172,6 +188,7 @@ impl Life {
             leader: leader.clone(),
             replica: replica.clone(),
             peers: inner.peers.clone(),
+            by_lease: inner.options.read_mode == ReadMode::Lease,
         };
         let cluster = Arc::new(Cluster {
             me,
@@ -198,7 +215,10 @@ impl Life {
         ));
         tasks.spawn(driver.run(stop.clone()));
         tasks.spawn(cluster.clone().run(stop.clone()));
-        tasks.spawn(ping_all(inner.clone(), raft.clone()));
+        if self.disk.is_none() {
+            tasks.spawn(ledger::keep(directory.ledger.clone(), raft.clone(), stop.clone()));
+        }
+        tasks.spawn(ping_all(inner.clone(), raft.clone(), disk));
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });
@@ -268,8 +288,8 @@ fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
     });
 }
 
-/// Samples the other members' clocks, and notes who is alive.
-async fn ping_all(inner: Arc<Inner>, raft: Raft) {
+/// Samples the other members' clocks, notes who is alive, and compares states.
+async fn ping_all(inner: Arc<Inner>, raft: Raft, disk: Arc<dyn Disk>) {
     let me = inner.peers.transport().identity().node;
     let mut rounds = tokio::time::interval(PING);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -284,19 +304,50 @@ async fn ping_all(inner: Arc<Inner>, raft: Raft) {
             let (inner, votes) = (inner.clone(), voters.contains(&node));
             tokio::spawn(async move {
                 let sent = Instant::now();
-                if let Ok((wall, _applied)) = inner.peers.ping(node, PING).await
-                    && votes
-                {
-                    inner.clock.sample(node, wall, sent.elapsed());
+                let Ok(pong) = inner.peers.ping(node, PING).await else { return };
+                inner.divergence.heard(node, pong.checks);
+                if votes {
+                    inner.clock.sample(node, pong.wall, sent.elapsed());
                 }
             });
         }
+        let others: Vec<_> = voters.iter().copied().filter(|node| *node != me).collect();
+        match inner.divergence.verdict(&others, voters.len() / 2 + 1) {
+            Verdict::Fine => {}
+            Verdict::Disputed { index } => {
+                tracing::error!(index, "the states of the nodes differ at this entry")
+            }
+            Verdict::Diverged { index } => return diverged(&inner, raft, disk.as_ref(), index).await,
+        }
+    }
+}
+
+/// Stops serving at once, and leaves a directory from which a restart joins anew.
+async fn diverged(inner: &Inner, raft: Raft, disk: &dyn Disk, index: u64) {
+    tracing::error!(
+        index,
+        "the state of this node is not what the log says; it stops, and joins anew when restarted"
+    );
+    inner.enter(Phase::Failed(Error::Diverged { index }));
+    let Some(running) = inner.running.get() else { return };
+    running.pipeline.close();
+    // Whatever it answers, this node takes part no more.
+    let _stopped = raft.shutdown().await;
+    let directory = running.directory.lock().take();
+    if let Some(directory) = directory {
+        let _closed = directory.log.close();
+    }
+    if let Err(error) =
+        DataDir::set_aside(disk, &format!("the state differed from the others' at entry {index}"))
+    {
+        tracing::error!(%error, "the data cannot be set aside");
     }
 }
 
 fn raft_options(options: &NodeOptions) -> RaftOptions {
     RaftOptions {
         heartbeat: options.heartbeat,
+        lease_reads: options.read_mode == ReadMode::Lease,
         election_min: options.election,
         election_max: options.election * 2,
         snapshot_log_bytes: options.snapshot_log_bytes,

@@ -24,6 +24,7 @@ use quorate_resp::{Protocol, Reply};
 use tokio::sync::watch;
 
 use crate::batch::{BatchRequest, Data, Requests, Stamp};
+use crate::divergence::Divergence;
 use crate::origins::{Admission, Origins};
 use crate::pipeline::{Pipeline, Place, Sealed};
 use crate::reclaim::Reclaimer;
@@ -32,7 +33,7 @@ use crate::session::Front;
 
 /// Due keys that one entry removes at most; the rest follows with the next entries. They do not exist
 /// logically from the moment they are due.
-const EXPIRED_PER_ENTRY_MAX: usize = 256;
+const EXPIRED_PER_ENTRY_MAX: usize = 512;
 /// The first block of a snapshot: format of the machine's own part.
 const HEAD_FORMAT: u8 = 1;
 
@@ -67,6 +68,7 @@ pub(crate) struct Replica {
     replicated: RwLock<Replicated>,
     applied: watch::Sender<u64>,
     clock: AtomicI64,
+    next_expiry: AtomicI64,
     writes: AtomicU64,
     expired: AtomicU64,
     out_of_memory: AtomicBool,
@@ -78,6 +80,7 @@ impl Replica {
             replicated: RwLock::new(Replicated::new()),
             applied: watch::Sender::new(0),
             clock: AtomicI64::new(0),
+            next_expiry: AtomicI64::new(i64::MAX),
             writes: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
@@ -97,6 +100,11 @@ impl Replica {
     /// The agreed time of the last applied entry.
     pub(crate) fn clock(&self) -> Millis {
         Millis(self.clock.load(Ordering::Acquire))
+    }
+
+    /// When the next key is due; the end of time if none is.
+    pub(crate) fn next_expiry(&self) -> Millis {
+        Millis(self.next_expiry.load(Ordering::Relaxed))
     }
 
     /// Write commands applied since the start, for metrics.
@@ -131,6 +139,7 @@ pub(crate) struct Machine {
     pipeline: Arc<Pipeline>,
     front: Arc<Front>,
     reclaimer: Reclaimer,
+    divergence: Arc<Divergence>,
     /// Replies of other nodes' batches go here, that is nowhere.
     discard: Reply,
 }
@@ -144,8 +153,9 @@ impl Machine {
         pipeline: Arc<Pipeline>,
         front: Arc<Front>,
         reclaimer: Reclaimer,
+        divergence: Arc<Divergence>,
     ) -> Machine {
-        Machine { replica, pipeline, front, reclaimer, discard: Reply::discarding() }
+        Machine { replica, pipeline, front, reclaimer, divergence, discard: Reply::discarding() }
     }
 
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
@@ -155,6 +165,13 @@ impl Machine {
                 let mut replicated = self.replica.replicated.write();
                 begin(&mut replicated, stamp);
                 self.finish(&mut replicated);
+                Ok(())
+            }
+            Data::Check(stamp) => {
+                let mut replicated = self.replica.replicated.write();
+                begin(&mut replicated, stamp);
+                self.finish(&mut replicated);
+                self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
                 Ok(())
             }
             Data::Batch { stamp, origin, sequence, requests } => {
@@ -203,6 +220,8 @@ impl Machine {
         let now = replicated.state.clock;
         let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
         self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
+        let next = replicated.state.keyspace.next_expiry().map_or(i64::MAX, |next| next.0);
+        self.replica.next_expiry.store(next, Ordering::Relaxed);
         let limit = replicated.state.settings.maxmemory();
         let full = limit > 0 && replicated.state.keyspace.memory_bytes() >= limit;
         self.replica.out_of_memory.store(full, Ordering::Relaxed);

@@ -30,6 +30,7 @@ use crate::admin::{Call, ClusterStatus, Done, NodeReport, Refusal, RefusalKind};
 use crate::barrier::{Barriers, Source};
 use crate::clock::SharedClock;
 use crate::cluster::{Cluster, Local};
+use crate::divergence::Divergence;
 use crate::leader::Leader;
 use crate::life::Life;
 use crate::machine::Replica;
@@ -59,6 +60,12 @@ pub enum Error {
     /// Consensus cannot run.
     #[error("consensus: {0}")]
     Raft(#[from] Arc<quorate_raft::Error>),
+    /// This node's state is not what the log says; its data has been set aside, and a restart joins anew.
+    #[error("the state of this node differs from the others' at entry {index}")]
+    Diverged {
+        /// The log index.
+        index: u64,
+    },
     /// The operating system refused a thread or a folder.
     #[error("{what}: {source}")]
     System {
@@ -103,6 +110,7 @@ pub(crate) struct Inner {
     pub(crate) peers: Peers,
     pub(crate) front: Arc<Front>,
     pub(crate) replica: Arc<Replica>,
+    pub(crate) divergence: Arc<Divergence>,
     /// Forty hexadecimal digits, new with every start, as Redis has them.
     pub(crate) run_id: String,
     pub(crate) running: OnceLock<Running>,
@@ -110,6 +118,8 @@ pub(crate) struct Inner {
     /// Mirrors the phase for sessions, which ask at every request.
     pub(crate) serving: AtomicBool,
     pub(crate) draining: AtomicBool,
+    /// Whether a leader has been known since the start. Later elections do not make a node unready.
+    pub(crate) has_been_led: AtomicBool,
     pub(crate) started: Instant,
     pub(crate) allocated_bytes: OnceLock<Box<dyn Fn() -> Option<u64> + Send + Sync>>,
     handle: Handle,
@@ -170,11 +180,13 @@ impl Node {
             peers: Peers::new(transport.clone()),
             front: Arc::new(Front::new(options.settings.clone())),
             replica: Replica::new(),
+            divergence: Arc::default(),
             run_id,
             running: OnceLock::new(),
             form,
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            has_been_led: AtomicBool::new(false),
             allocated_bytes: OnceLock::new(),
             handle: handle.clone(),
             started: Instant::now(),
@@ -305,6 +317,14 @@ impl Node {
         self.inner.replica.writes()
     }
 
+    /// The last applied log index, and a digest of the state there: equal on all nodes that applied the same
+    /// log. It walks the whole state. While entries are being applied the state may be ahead of the index;
+    /// between two steps of a simulation it never is. `None` before there is a state.
+    pub fn digest(&self) -> Option<(u64, u64)> {
+        let running = self.inner.running.get()?;
+        Some(running.replica.read(|replicated| (running.replica.applied(), replicated.state.digest())))
+    }
+
     /// Stops the node: leadership moves, open requests finish within the bound, the log is closed.
     pub async fn stop(&self) {
         let inner = &self.inner;
@@ -356,7 +376,8 @@ impl Inner {
     pub(crate) fn report(&self) -> NodeReport {
         let phase = self.phase.borrow().clone();
         let (ready, mut trouble) = match phase {
-            Phase::Serving => (true, String::new()),
+            Phase::Serving if self.has_been_led.load(Ordering::Relaxed) => (true, String::new()),
+            Phase::Serving => (false, "waiting for a leader".into()),
             Phase::Starting(why) => (false, why),
             Phase::Stopped => (false, "stopped".into()),
             Phase::Failed(error) => (false, error.to_string()),

@@ -15,7 +15,7 @@ use crate::batch::Origin;
 
 /// The last batch that was let through, by node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins {
+pub(crate) struct Origins {
     nodes: BTreeMap<NodeId, Last>,
 }
 
@@ -27,7 +27,7 @@ struct Last {
 
 /// What becomes of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub(crate) enum Admission {
     /// It is the next of its origin: apply it.
     Next,
     /// It has been applied before: skip it.
@@ -40,7 +40,7 @@ pub enum Admission {
 
 impl Origins {
     /// Decides on a batch, and remembers it if it passes.
-    pub fn admit(&mut self, origin: Origin, sequence: u64) -> Admission {
+    pub(crate) fn admit(&mut self, origin: Origin, sequence: u64) -> Admission {
         let last = self.nodes.entry(origin.node).or_insert(Last { incarnation: 0, sequence: 0 });
         if origin.incarnation < last.incarnation {
             return Admission::Stale;
@@ -57,7 +57,7 @@ impl Origins {
     }
 
     /// The last sequence number of an origin that was let through; 0 if none.
-    pub fn last(&self, origin: Origin) -> u64 {
+    pub(crate) fn last(&self, origin: Origin) -> u64 {
         match self.nodes.get(&origin.node) {
             Some(last) if last.incarnation == origin.incarnation => last.sequence,
             _ => 0,
@@ -65,13 +65,13 @@ impl Origins {
     }
 
     /// Forgets nodes that are no longer members; their ids are never given again.
-    pub fn retain(&mut self, mut member: impl FnMut(NodeId) -> bool) {
+    pub(crate) fn retain(&mut self, mut member: impl FnMut(NodeId) -> bool) {
         self.nodes.retain(|node, _| member(*node));
     }
 
     /// Encodes the table for a snapshot: `u32` count, then `node u64, incarnation u64, sequence u64`
     /// each, little-endian, in the order of the nodes.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&u32::try_from(self.nodes.len()).unwrap_or(u32::MAX).to_le_bytes());
         for (node, last) in &self.nodes {
             for word in [node.0, last.incarnation, last.sequence] {
@@ -81,7 +81,7 @@ impl Origins {
     }
 
     /// Reads what [`encode`](Origins::encode) wrote, and what is left after it; `None` if damaged.
-    pub fn decode(bytes: &[u8]) -> Option<(Origins, &[u8])> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Origins, &[u8])> {
         let (count, mut rest) = bytes.split_first_chunk::<4>()?;
         let mut nodes = BTreeMap::new();
         for _ in 0..u32::from_le_bytes(*count) {

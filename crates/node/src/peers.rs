@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! channel  kind            request                         answer
-//! Control  64 ping         –                               i64 wall clock, u64 applied index (LE)
+//! Control  64 ping         –                               i64 wall clock, u64 applied index, then per check
+//!                                                          u64 index, u64 digest (LE)
 //! Control  65 barrier      –                               u64 index, i64 agreed time (LE)
-//! Forward   – batch        a sealed batch                  1 byte: 1 send it again (none if taken)
+//! Forward   – batch        a sealed batch                  1 byte: 0 taken, 1 send it again
 //! Admin    80 discover     JSON Discover                   JSON Discovered
 //! Admin    81 form         JSON Form                       JSON null, once durable
 //! Admin    82 join         JSON Join                       JSON Result<Joined, Refusal>
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::admin::{Addresses, Call, Done, NodeReport, Refusal, RefusalKind};
 use crate::barrier::Barrier;
+use crate::divergence::Check;
 
 pub(crate) const PING: u8 = USER_KIND_MIN;
 pub(crate) const BARRIER: u8 = USER_KIND_MIN + 1;
@@ -42,11 +44,43 @@ pub(crate) const FORM: u8 = USER_KIND_MIN + 17;
 pub(crate) const JOIN: u8 = USER_KIND_MIN + 18;
 pub(crate) const CALL: u8 = USER_KIND_MIN + 19;
 pub(crate) const REPORT: u8 = USER_KIND_MIN + 20;
-/// The answer to a forwarded batch that is to be sent again; one that was taken has none.
+/// The answers to a forwarded batch: it went into the log and its outcome will show in apply, or it is to
+/// be sent again.
+pub(crate) const TAKEN: &[u8] = &[0];
 pub(crate) const AGAIN: &[u8] = &[1];
 
 /// A node that has not been heard of for this long counts as dead in decisions about membership.
 const HEARD_MAX: Duration = Duration::from_secs(3);
+
+/// The answer to a ping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pong {
+    /// The node's wall clock.
+    pub(crate) wall: Millis,
+    /// The last entry that it applied.
+    pub(crate) applied: u64,
+    /// Its latest digests.
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Pong {
+    pub(crate) fn encode(&self) -> Bytes {
+        let words = [self.wall.0 as u64, self.applied].into_iter();
+        let words = words.chain(self.checks.iter().flat_map(|(index, digest)| [*index, *digest]));
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Pong> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let (wall, applied) = (Millis(words.next()? as i64), words.next()?);
+        let mut checks = Vec::new();
+        while let Some(index) = words.next() {
+            checks.push((index, words.next()?));
+        }
+        rest.is_empty().then_some(Pong { wall, applied, checks })
+    }
+}
 
 /// A node asks another who it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -122,13 +156,12 @@ impl Peers {
         self.heard.lock().get(&node).is_some_and(|at| at.elapsed() < span)
     }
 
-    /// Asks a node for its wall clock and applied index.
-    pub(crate) async fn ping(&self, node: NodeId, within: Duration) -> Result<(Millis, u64), CallError> {
+    /// Asks a node for its wall clock, applied index and checks.
+    pub(crate) async fn ping(&self, node: NodeId, within: Duration) -> Result<Pong, CallError> {
         let answer = self.transport.call(node, Channel::Control, PING, Bytes::new(), within).await?;
-        let (wall, applied) = answer.split_first_chunk::<8>().ok_or_else(malformed)?;
-        let applied = <[u8; 8]>::try_from(applied).map_err(|_| malformed())?;
+        let pong = Pong::decode(&answer).ok_or_else(malformed)?;
         self.heard.lock().insert(node, Instant::now());
-        Ok((Millis(i64::from_le_bytes(*wall)), u64::from_le_bytes(applied)))
+        Ok(pong)
     }
 
     /// Asks the leader for a read barrier.
@@ -189,4 +222,19 @@ fn malformed() -> CallError {
 /// Reads a cluster id as [`Form`] and [`Joined`] carry it.
 pub(crate) fn cluster_id(hex: &str) -> Option<u128> {
     u128::from_str_radix(hex, 16).ok().filter(|id| *id != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pong_survives_the_wire() {
+        let pong = Pong { wall: Millis(-5), applied: 7, checks: vec![(1, 2), (3, 4)] };
+        let bytes = pong.encode();
+        assert_eq!(Pong::decode(&bytes), Some(pong));
+        assert_eq!(Pong::decode(&bytes[..16]).map(|pong| pong.checks), Some(Vec::new()));
+        assert_eq!(Pong::decode(&bytes[..24]), None);
+        assert_eq!(Pong::decode(&bytes[..15]), None);
+    }
 }

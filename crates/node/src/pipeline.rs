@@ -70,11 +70,12 @@ impl Default for Limits {
 }
 
 /// The reply to a request that never entered the log for want of a leader. Clients retry it.
-pub const NO_LEADER: &str = "CLUSTERDOWN No leader could be reached in time; the command was not executed";
+pub(crate) const NO_LEADER: &str =
+    "CLUSTERDOWN No leader could be reached in time; the command was not executed";
 /// The reply to a request that could not even be queued.
-pub const OVERLOADED: &str = "CLUSTERDOWN Too many requests wait; the command was not executed";
+pub(crate) const OVERLOADED: &str = "CLUSTERDOWN Too many requests wait; the command was not executed";
 /// The reply while the node stops.
-pub const STOPPING: &str = "CLUSTERDOWN The node is stopping; the command was not executed";
+pub(crate) const STOPPING: &str = "CLUSTERDOWN The node is stopping; the command was not executed";
 
 /// Where a batch goes: the leader, by whatever way reaches it. Sending never blocks.
 pub(crate) trait Carrier: Send {

@@ -42,6 +42,11 @@ impl Reclaimer {
         Reclaimer { queue: None }
     }
 
+    /// Whether everything happens on the spot, as in a simulation.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.queue.is_none()
+    }
+
     pub(crate) fn free(&self, values: Vec<Garbage>) {
         if !values.is_empty() {
             self.give(Rubbish::Values(values));

@@ -13,29 +13,29 @@ use quorate_raft::{Members, NodeId, NodeInfo};
 use crate::admin::{Refusal, RefusalKind};
 
 /// The largest number that a node may have.
-pub const NUMBER_MAX: u32 = 999;
+pub(crate) const NUMBER_MAX: u32 = 999;
 const LIFE: u64 = 1000;
 /// A learner that lacks no more entries than this has caught up.
-pub const LAG_ENTRIES_MAX: u64 = 1000;
+pub(crate) const LAG_ENTRIES_MAX: u64 = 1000;
 
 /// The number of a node id.
-pub fn number_of(id: NodeId) -> u32 {
+pub(crate) fn number_of(id: NodeId) -> u32 {
     u32::try_from(id.0 % LIFE).unwrap_or(0)
 }
 
 /// The first id of a number.
-pub fn first_id(number: u32) -> NodeId {
+pub(crate) fn first_id(number: u32) -> NodeId {
     NodeId(u64::from(number))
 }
 
 /// The id of the life after `id`.
-pub fn next_life(id: NodeId) -> NodeId {
+pub(crate) fn next_life(id: NodeId) -> NodeId {
     NodeId(id.0 + LIFE)
 }
 
 /// What the leader knows beyond the membership.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub(crate) struct Known {
     /// How many entries each member lacks; absent if it has not been heard of lately.
     pub lag: BTreeMap<NodeId, u64>,
     /// The highest id that each number ever had, members or not.
@@ -57,7 +57,7 @@ fn refuse(kind: RefusalKind, detail: impl Into<String>) -> Refusal {
 }
 
 /// All voters of a membership, both sides of a joint one.
-pub fn voters(members: &Members) -> BTreeSet<NodeId> {
+pub(crate) fn voters(members: &Members) -> BTreeSet<NodeId> {
     members.voters.iter().flatten().copied().collect()
 }
 
@@ -101,7 +101,7 @@ fn sound(target: &BTreeSet<NodeId>, known: &Known) -> Result<(), Refusal> {
 }
 
 /// The voters after promoting learners; `None` if they vote already.
-pub fn promote(
+pub(crate) fn promote(
     members: &Members,
     known: &Known,
     nodes: &[NodeId],
@@ -128,7 +128,7 @@ pub fn promote(
 }
 
 /// The voters after demoting or removing some; `None` if none of them votes.
-pub fn without(
+pub(crate) fn without(
     members: &Members,
     known: &Known,
     nodes: &[NodeId],
@@ -153,7 +153,7 @@ pub fn without(
 }
 
 /// The voters after one node took another's place; `None` if it has done so already.
-pub fn replace(
+pub(crate) fn replace(
     members: &Members,
     known: &Known,
     old: NodeId,
@@ -187,7 +187,7 @@ pub fn replace(
 ///
 /// A number whose node is a member with the same peer address stays that member, unless the caller says
 /// that its disk was lost.
-pub fn admit(
+pub(crate) fn admit(
     members: &Members,
     known: &Known,
     number: Option<u32>,
@@ -240,7 +240,7 @@ fn free_number(members: &Members, known: &Known) -> Result<u32, Refusal> {
 
 /// Members that came back with an empty disk and still wait to take the place of their former life:
 /// `(old, new)`.
-pub fn reborn(members: &Members) -> Option<(NodeId, NodeId)> {
+pub(crate) fn reborn(members: &Members) -> Option<(NodeId, NodeId)> {
     let voters = voters(members);
     members.learners.iter().rev().find_map(|new| {
         Some((*voters.iter().find(|old| number_of(**old) == number_of(*new) && *old < new)?, *new))
@@ -248,7 +248,7 @@ pub fn reborn(members: &Members) -> Option<(NodeId, NodeId)> {
 }
 
 /// Former lives that no longer vote and have nothing left to do: to be removed.
-pub fn remains(members: &Members) -> BTreeSet<NodeId> {
+pub(crate) fn remains(members: &Members) -> BTreeSet<NodeId> {
     let voters = voters(members);
     let newest = |id: &NodeId| {
         members.nodes.keys().filter(|other| number_of(**other) == number_of(*id)).max().copied() == Some(*id)

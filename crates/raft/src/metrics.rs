@@ -41,8 +41,10 @@ pub struct Metrics {
     pub node: NodeId,
     /// Current term.
     pub term: u64,
-    /// The saved vote.
+    /// The current vote; it may still be on its way to the disk.
     pub vote: Vote,
+    /// The last vote that this process has made durable.
+    pub durable_vote: Option<Vote>,
     /// What the node does.
     pub role: Role,
     /// The leader, if known.

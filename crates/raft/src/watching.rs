@@ -105,6 +105,7 @@ pub(crate) fn gather(raft: &ORaft, shared: &Shared) -> Metrics {
         node: shared.node,
         term: report.current_term,
         vote: types::vote(&report.vote),
+        durable_vote: shared.votes.lock().durable,
         role,
         leader: report.current_leader.map(NodeId),
         last_log: report.last_log_index,

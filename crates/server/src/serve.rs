@@ -182,7 +182,10 @@ impl Ports {
     }
 
     fn resp_port(&self) -> u16 {
-        self.resp.as_ref().and_then(|listener| listener.addresses().first().map(SocketAddr::port)).unwrap_or(0)
+        self.resp
+            .as_ref()
+            .and_then(|listener| listener.addresses().first().map(SocketAddr::port))
+            .unwrap_or(0)
     }
 
     /// What others are told, with the ports that the system chose where 0 was asked for.
@@ -212,9 +215,16 @@ fn secret(name: &'static str, path: Option<&Path>) -> Result<Option<Secret>, Ser
     path.map(|path| Secret::read(name, path)).transpose()
 }
 
-fn node_options(options: &ServeOptions, announce: Addresses, shared: Option<Secret>, resp_port: u16) -> NodeOptions {
+fn node_options(
+    options: &ServeOptions,
+    announce: Addresses,
+    shared: Option<Secret>,
+    resp_port: u16,
+) -> NodeOptions {
     let membership = match options.node {
-        Some(number) if options.join.is_empty() => Membership::Static { number, peers: options.peers.clone() },
+        Some(number) if options.join.is_empty() => {
+            Membership::Static { number, peers: options.peers.clone() }
+        }
         number => Membership::Join { through: options.join.clone(), number },
     };
     let millis = Duration::from_millis;

@@ -50,9 +50,9 @@ impl LedgerVerdict {
                 purged.index,
                 snapshot.map_or_else(|| "nothing".to_owned(), |snapshot| format!("entry {}", snapshot.index))
             )),
-            Self::LogRolledBack { ledger, log } => {
-                Some(format!("the log holds {log:?}, which is older than the {ledger:?} that the ledger remembers"))
-            }
+            Self::LogRolledBack { ledger, log } => Some(format!(
+                "the log holds {log:?}, which is older than the {ledger:?} that the ledger remembers"
+            )),
         }
     }
 }
@@ -82,7 +82,9 @@ impl DataDir {
         let aside = format!("aside-{aside}");
         let note = format!("{aside}/reason");
         disk.create(&note)
-            .and_then(|file| file.write_at(0, &[IoSlice::new(reason.as_bytes())]).and_then(|()| file.sync_data()))
+            .and_then(|file| {
+                file.write_at(0, &[IoSlice::new(reason.as_bytes())]).and_then(|()| file.sync_data())
+            })
             .map_err(failed(&note))?;
         for folder in FOLDERS {
             for name in disk.list(folder).map_err(failed(folder))? {
@@ -95,7 +97,9 @@ impl DataDir {
             }
         }
         match disk.rename(IDENTITY_PATH, &format!("{aside}/{IDENTITY_PATH}")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(IDENTITY_PATH)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(IDENTITY_PATH)(error));
+            }
             _ => {}
         }
         disk.sync_dir(&aside).and_then(|()| disk.sync_dir("")).map_err(failed(&aside))
@@ -133,7 +137,9 @@ mod tests {
     fn an_identity_without_its_log_must_not_vote() {
         let folder = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(folder.path()).unwrap());
-        let open = || DataDir::open(disk.clone(), DataDirOptions { ledger: false, ..DataDirOptions::new(NodeId(3)) });
+        let open = || {
+            DataDir::open(disk.clone(), DataDirOptions { ledger: false, ..DataDirOptions::new(NodeId(3)) })
+        };
         let first = open().unwrap();
         first.log.close().unwrap();
         drop(first);

@@ -31,6 +31,8 @@ fn check_poisons(operation: Operation) {
     assert!(matches!(*save_vote(&log, vote(1)).unwrap_err(), Error::Poisoned { .. }));
     assert!(matches!(*purge(&log, id(1, 1)).unwrap_err(), Error::Poisoned { .. }));
     assert!(matches!(log.read(0..3, 1000), Err(Error::Poisoned { .. })));
+    // A committed position that cannot be saved any more must not keep the log from closing.
+    log.save_committed(id(1, 2));
     assert!(matches!(log.close(), Err(Error::Poisoned { .. })));
     drop(log);
     disk.restart();

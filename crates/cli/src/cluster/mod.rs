@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use quorate::admin::{Addresses, ClusterStatus, Done};
+use quorate::admin::{Addresses, Done};
 use quorate_server::Secret;
 use quorate_server::admin::{AddNode, Nodes, Replacement, TakeSnapshot, Transfer};
 use serde::Serialize;
@@ -23,7 +23,7 @@ use crate::settings::duration;
 use crate::{output, usage};
 
 /// Where the admin API of a node listens unless it is told otherwise.
-const URL: &str = "http://127.0.0.1:8379";
+pub(crate) const URL: &str = "http://127.0.0.1:8379";
 
 /// Between two tries of a call that is too early.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How to reach a cluster, and what to do with it.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
-    /// The admin API of a node; of several, the first that is reached.
+    /// The admin API of a node; of several, the first that is reached and available.
     #[arg(long, global = true, env = "QUORATE_URL", default_value = URL, value_delimiter = ',')]
     url: Vec<String>,
     /// A file with the bearer token.
@@ -190,7 +190,7 @@ impl From<Trouble> for Failure {
 }
 
 fn status(client: &AdminClient, json: bool) -> Result<(), Trouble> {
-    let status: ClusterStatus = client.get("/v1/cluster")?;
+    let status = client.status()?;
     if json {
         print_json(&status)
     } else {
@@ -289,7 +289,7 @@ fn progress(client: &AdminClient, nodes: &[u64], start: Instant, wait: &mpsc::Re
         return;
     }
     while let Err(mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(Duration::from_secs(1)) {
-        let status = client.get::<ClusterStatus>("/v1/cluster").ok();
+        let status = client.status().ok();
         let text = status.map_or_else(String::new, |status| table::progress(&status, nodes));
         eprint!("\r\x1b[Kwaiting, {} s{text}", start.elapsed().as_secs());
     }

@@ -3,8 +3,6 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use quorate::admin::ClusterStatus;
-
 use super::{Trouble, print_json, table};
 use crate::exit::Failure;
 use crate::http::AdminClient;
@@ -14,7 +12,7 @@ use crate::output;
 pub(super) fn run(client: &AdminClient, pause: Duration, json: bool) -> Result<(), Trouble> {
     let terminal = std::io::stdout().is_terminal();
     loop {
-        let status = client.get::<ClusterStatus>("/v1/cluster");
+        let status = client.status();
         match status {
             Ok(status) if json => print_json(&status),
             Err(error) if json => {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use quorate::admin::ClusterStatus;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -221,8 +220,7 @@ impl<'a> Nodes<'a> {
 
     async fn look(&self) -> Summary {
         let client = self.client.clone();
-        let status =
-            spawn_blocking(move || client.get::<ClusterStatus>("/v1/cluster").ok()).await.ok().flatten();
+        let status = spawn_blocking(move || client.status().ok()).await.ok().flatten();
         Summary::new(self.plan.nodes.len(), status.as_ref())
     }
 

@@ -31,7 +31,11 @@ pub(crate) struct ServeSettings {
 
 impl Default for ServeSettings {
     fn default() -> Self {
-        Self { options: ServeOptions::default(), log_level: "info".into(), log_format: LogFormat::Text }
+        Self {
+            options: ServeOptions::default(),
+            log_level: "info,openraft=warn".into(),
+            log_format: LogFormat::Text,
+        }
     }
 }
 

@@ -109,7 +109,8 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
     }
     "Logging" {
         "log-level": Filter => log_level,
-            "error, warn, info or debug, or a list such as info,quorate_raft=debug. Lines go to standard error.";
+            "error, warn, info or debug (builds for production leave debug out), or a list such as \
+             info,quorate_raft=warn. Lines go to standard error.";
         "log-format": Format => log_format,
             "Lines for people, or one JSON object a line.";
     }

@@ -1,7 +1,7 @@
 //! Rows of users (ACL).
 
 use crate::Flag::{Admin, Loading, NoScript, Stale};
-use crate::SessionCommand::AclWhoami;
+use crate::SessionCommand::{AclCat, AclList, AclUsers, AclWhoami};
 use crate::command::ArgumentKind::{Integer, String};
 use crate::{Argument, Command, Flags, Group, Route};
 
@@ -26,6 +26,7 @@ const ACL: &[Command] = &[
         since: "6.0.0",
         summary: "Lists the categories, or the commands of one.",
         arguments: &[Argument::new("categoryname", String).optional()],
+        route: Route::Session(AclCat),
         ..ROW
     },
     Command {
@@ -88,6 +89,7 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
         summary: "Lists the users with their rules.",
+        route: Route::Session(AclList),
         ..ROW
     },
     Command {
@@ -139,6 +141,7 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
         summary: "Lists the names of all users.",
+        route: Route::Session(AclUsers),
         ..ROW
     },
     Command {

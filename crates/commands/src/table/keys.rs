@@ -2,7 +2,7 @@
 
 use crate::Flag::{Blocking, DenyOom, Fast, Loading, MovableKeys, NoScript, Readonly, Stale, Write};
 use crate::KeyFlag::{Access, Delete, Incomplete, Insert, Ow, Rm, Ro, Rw, Update};
-use crate::SessionCommand::Wait;
+use crate::SessionCommand::{Wait, Waitaof};
 use crate::command::ArgumentKind::{Integer, Pattern, String, UnixTime};
 use crate::keys::{existence, expire, naming, object, ttl, walk};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
@@ -469,6 +469,7 @@ pub(super) const COMMANDS: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         since: "7.2.0",
         summary: "Waits until earlier writes are on disk here and on a number of replicas.",
+        route: Route::Session(Waitaof),
         ..ROW
     },
 ];

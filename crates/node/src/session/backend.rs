@@ -45,6 +45,11 @@ pub trait Backend: Send + Sync + 'static {
     /// A failure is [`Failure::Refused`]: a read has no effect that could be unknown.
     fn barrier(&self, mode: ReadMode) -> impl Future<Output = Result<Millis, Failure>> + Send;
 
+    /// How strong reads of new connections are, unless they ask for another mode.
+    fn read_mode(&self) -> ReadMode {
+        ReadMode::Index
+    }
+
     /// Looks at the state under the read lock, which holds up apply: keep it short.
     fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R;
 

@@ -123,7 +123,7 @@ impl Front {
     /// What is done regularly, about every 100 ms: samples rates and lets old peaks go.
     pub fn tick(&self, now: Instant) {
         self.stats.sample(now);
-        if self.ticks.fetch_add(1, Ordering::Relaxed) % PEAK_TICKS == 0 {
+        if self.ticks.fetch_add(1, Ordering::Relaxed).is_multiple_of(PEAK_TICKS) {
             self.stats.input_buffer_bytes_peak.store(0, Ordering::Relaxed);
             self.stats.output_buffer_bytes_peak.store(0, Ordering::Relaxed);
         }

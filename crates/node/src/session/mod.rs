@@ -20,6 +20,7 @@
 //!
 //! Called by: each connection's task, and the typed client inside the process.
 
+mod acl;
 mod backend;
 mod client;
 mod connection;
@@ -132,7 +133,7 @@ impl<B: Backend> Session<B> {
             db: DbIndex::default(),
             authenticated: !tunables.has_password,
             silence: Silence::No,
-            read_mode: ReadMode::default(),
+            read_mode: backend.read_mode(),
             tunables,
             tunables_version,
             pending: Vec::new(),

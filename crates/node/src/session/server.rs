@@ -12,6 +12,7 @@ use quorate_commands::{Args, Error, SessionCommand};
 
 use super::backend::Backend;
 use super::client::timeout_millis;
+use super::connection::DEFAULT_USER;
 use super::{Flow, NodeFacts, Session};
 use crate::group::Failure;
 
@@ -56,7 +57,17 @@ impl<B: Backend> Session<B> {
                 self.reply.simple("Background append only file rewriting started");
             }
             Kind::Shutdown => return self.shut_down(args),
-            Kind::Wait => self.wait(args).await?,
+            Kind::Wait => {
+                let reached = self.wait(args.integer(1)?, timeout_millis(&args[2])?).await;
+                self.reply.integer(reached);
+            }
+            Kind::Waitaof => self.wait_aof(args).await?,
+            Kind::AclCat => self.acl_cat(args)?,
+            Kind::AclList => self.acl_list(),
+            Kind::AclUsers => {
+                self.reply.array(1);
+                self.reply.bulk(DEFAULT_USER.as_bytes());
+            }
             Kind::ConfigRewrite => self.reply.ok(),
             Kind::ConfigResetstat => {
                 self.backend.front().stats.reset();
@@ -141,22 +152,37 @@ impl<B: Backend> Session<B> {
         Ok(Flow::Close)
     }
 
+    /// As `WAIT`, and whether it is on disk here.
+    async fn wait_aof(&mut self, args: Args<'_>) -> Result<(), Error> {
+        let local = args.integer(1)?;
+        if !(0..=1).contains(&local) {
+            return Err(Error::text("ERR value is out of range, must be between 0 and 1"));
+        }
+        let replicas = args.integer(2)?;
+        if replicas < 0 {
+            return Err(Error::NotPositive);
+        }
+        let timeout = timeout_millis(&args[3])?;
+        let reached = self.wait(replicas, timeout).await;
+        self.reply.array(2);
+        // What was applied here was in the log here before.
+        self.reply.integer(1);
+        self.reply.integer(reached);
+        Ok(())
+    }
+
     /// Every write was on a majority before it was answered; only a wish for more nodes has to wait.
-    async fn wait(&mut self, args: Args<'_>) -> Result<(), Error> {
-        let wanted = args.integer(1)?;
-        let timeout = timeout_millis(&args[2])?;
+    async fn wait(&mut self, wanted: i64, timeout: Duration) -> i64 {
         let deadline = tokio::time::Instant::now() + timeout.min(Duration::from_secs(100 * 365 * 86_400));
-        let reached = loop {
+        loop {
             let reached = i64::try_from(self.backend.replicas_durable().await).unwrap_or(i64::MAX);
             let out_of_time = !timeout.is_zero() && tokio::time::Instant::now() >= deadline;
             if reached >= wanted || out_of_time {
-                break reached;
+                return reached;
             }
             let pause = tokio::time::Instant::now() + WAIT_POLL;
             tokio::time::sleep_until(if timeout.is_zero() { pause } else { pause.min(deadline) }).await;
-        };
-        self.reply.integer(reached);
-        Ok(())
+        }
     }
 }
 
@@ -170,6 +196,7 @@ impl NodeFacts {
 }
 
 /// Time since the Unix epoch by this node's clock, for figures that people read.
+#[expect(clippy::disallowed_methods, reason = "nothing that is replicated follows from it")]
 pub(super) fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

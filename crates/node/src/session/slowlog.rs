@@ -6,10 +6,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+
+use super::server::unix_time;
 
 /// Most arguments kept of a request.
 const ARGS_MAX: usize = 32;
@@ -52,7 +54,7 @@ impl Slowlog {
     ) {
         let entry = SlowEntry {
             id: self.next_id.fetch_add(1, Relaxed),
-            unix_seconds: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            unix_seconds: unix_time().as_secs(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             args: cut(args),
             addr: addr.to_owned(),

@@ -78,6 +78,7 @@ async fn leadership_moves_to_the_chosen_node_and_not_to_a_silent_one() {
     }
     let leader = cluster.leader().await.id.0;
     let follower = (1..=3).find(|id| *id != leader).expect("three nodes run");
+    cluster.node(follower).until("news of the leader", |now| now.leader == Some(NodeId(leader))).await;
     let answer = cluster.node(follower).raft.transfer_leader(NodeId(follower)).await;
     assert!(matches!(answer, Err(Error::NotLeader { leader: Some(id) }) if id.0 == leader), "{answer:?}");
 
@@ -103,7 +104,7 @@ async fn a_new_address_reaches_every_node() {
     // The first membership may not be committed yet.
     retry("the new info", || leader.raft.set_node_info(NodeId(2), info.clone())).await;
     for node in cluster.running() {
-        node.until("the new info", |_| node.raft.members().nodes[&NodeId(2)] == info).await;
+        node.until("the new info", |_| node.raft.members().nodes.get(&NodeId(2)) == Some(&info)).await;
     }
     let unknown = leader.raft.set_node_info(NodeId(7), info).await;
     assert!(matches!(unknown, Err(Error::Unsafe(_))), "{unknown:?}");

@@ -182,7 +182,7 @@ impl<B: Backend> Shared<B> {
             tracing::debug!(%peer, %error, "a client's socket cannot be set up");
             return;
         }
-        let laddr = stream.local_addr().map(|address| shown(address)).unwrap_or_default();
+        let laddr = stream.local_addr().map(shown).unwrap_or_default();
         let origin = ClientOrigin { addr: shown(peer), laddr, fd: stream.as_raw_fd(), unix: false, local };
         let session = Session::new(Arc::clone(&self.backend), origin);
         let stop = self.stop.clone();

@@ -460,6 +460,8 @@ impl Shared {
         group: Vec<Operation>,
     ) -> bool {
         if let Some(reason) = state.poisoned.clone() {
+            // Otherwise a log that closes would try to save it for ever.
+            state.committed_unsaved = false;
             self.finish(state, group, Err(Arc::new(Error::Poisoned { reason })));
             return true;
         }

@@ -19,6 +19,9 @@ async fn simple_commands() {
         ("SELECT x", "-ERR value is not an integer or out of range|"),
         ("SELECT 99999999999", "-ERR value is not an integer or out of range|"),
         ("ACL WHOAMI", "$7|default|"),
+        ("ACL USERS", "*1|$7|default|"),
+        ("ACL LIST", "*1|$51|user default on nopass sanitize-payload ~* &* +@all|"),
+        ("ACL CAT nosuch", "-ERR Unknown category 'nosuch'|"),
         ("CLUSTER INFO", "-ERR This instance has cluster support disabled|"),
         ("QUIT", "+OK|"),
     ];
@@ -130,7 +133,11 @@ async fn the_role_is_master_everywhere_unless_roles_are_shown() {
     solo.set_facts(facts.clone());
     let mut talk = Talk::to(&solo);
     let master = "*3|$6|master|:0|*2|*3|$1|b|$4|7002|$1|7|*3|$3|::1|$4|7003|$1|7|";
-    check(&mut talk, &[("ROLE", master), ("WAIT 2 0", ":2|"), ("WAIT 3 10", ":2|")]).await;
+    check(
+        &mut talk,
+        &[("ROLE", master), ("WAIT 2 0", ":2|"), ("WAIT 3 10", ":2|"), ("WAITAOF 1 2 0", "*2|:1|:2|")],
+    )
+    .await;
     let info = talk.text("INFO replication").await;
     assert!(
         info.contains("role:master\nconnected_slaves:2\nslave0:ip=b,port=7002,state=online,offset=7,lag=0\n"),

@@ -80,6 +80,8 @@ async fn snapshots_are_taken_on_request() {
         ("WAIT 0 0", ":0|"),
         ("WAIT x 0", "-ERR value is not an integer or out of range|"),
         ("WAIT 0 -1", "-ERR timeout is negative|"),
+        ("WAITAOF 2 0 0", "-ERR value is out of range, must be between 0 and 1|"),
+        ("WAITAOF 1 -1 0", "-ERR value is out of range, must be positive|"),
     ];
     check(&mut talk, &cases).await;
     assert!(talk.text("INFO persistence").await.contains("rdb_saves:"));
