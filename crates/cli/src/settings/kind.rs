@@ -314,7 +314,7 @@ choice!(
     Engine, LogEngine, "wal|sled", { "wal" => LogEngine::Wal, "sled" => LogEngine::Sled }
 );
 choice!(
-    /// Who may use `DEBUG`. Its words stand in another order than those of a [`Flag`], which may stand alone.
+    /// Who may use `DEBUG`.
     Debug, DebugAccess, "no|local|yes",
     { "no" => DebugAccess::No, "local" => DebugAccess::Local, "yes" => DebugAccess::Yes }
 );

@@ -4,7 +4,8 @@
 //! Leaves to others: who may use it (the node's setting `enable-debug-command`).
 //! Invariant: nothing here changes data, stops the node or holds it up.
 
-use quorate_commands::{Args, Error};
+use quorate_commands::{Args, Error, State};
+use quorate_keyspace::{Entry, Millis, Seed, Value};
 
 use super::Session;
 use super::backend::Backend;
@@ -29,6 +30,7 @@ impl<B: Backend> Session<B> {
             }
             (b"error", 3) => return Err(Error::text(String::from_utf8_lossy(&args[2]).into_owned())),
             (b"object", 3) => self.debug_object(args).await?,
+            (b"digest-value", _) => self.debug_digest_value(args).await?,
             (b"protocol", 3) => self.debug_protocol(args)?,
             // Expired keys are removed in the order of the log, with or without this switch; they do not exist
             // for any command from the moment they are due.
@@ -55,23 +57,40 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
+    /// Looks at the state as a read does, with the agreed time.
+    async fn look<R>(&self, look: impl FnOnce(&State, Millis) -> R) -> Result<R, Error> {
+        match self.backend.barrier(self.read_mode).await {
+            Ok(now) => Ok(self.backend.with_state(|state| look(state, now.max(state.clock)))),
+            Err(Failure::Refused(text)) => Err(Error::text(text)),
+            Err(Failure::Unknown) => Err(Error::text("CLUSTERDOWN The cluster is down")),
+        }
+    }
+
     async fn debug_object(&mut self, args: Args<'_>) -> Result<(), Error> {
-        let now = match self.backend.barrier(self.read_mode).await {
-            Ok(now) => now,
-            Err(Failure::Refused(text)) => return Err(Error::text(text)),
-            Err(Failure::Unknown) => return Err(Error::text("CLUSTERDOWN The cluster is down")),
-        };
         let db = self.db;
-        let found = self.backend.with_state(|state| {
-            let entry = state.keyspace.db(db).get(&args[2], now.max(state.clock))?;
+        let found = self.look(|state, now| {
+            let entry = state.keyspace.db(db).get(&args[2], now)?;
             Some((entry.value().encoding_name(), entry.value().heap_bytes()))
         });
-        let (encoding, bytes) = found.ok_or(Error::NoSuchKey)?;
+        let (encoding, bytes) = found.await?.ok_or(Error::NoSuchKey)?;
         // Values move, so there is no address to show.
         let text = format!(
             "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{bytes} lru:0 lru_seconds_idle:0"
         );
         self.reply.simple(&text);
+        Ok(())
+    }
+
+    async fn debug_digest_value(&mut self, args: Args<'_>) -> Result<(), Error> {
+        let db = self.db;
+        let digests = self.look(|state, now| -> Result<_, Error> {
+            let entry = |key: &&[u8]| state.keyspace.db(db).get(key, now);
+            args.from(2).iter().map(|key| entry(key).map_or(Ok(hex([0; DIGEST_WORDS])), digest)).collect()
+        });
+        let digests = digests.await?;
+        let digests: Vec<String> = digests?;
+        self.reply.array(digests.len());
+        digests.iter().for_each(|digest| self.reply.simple(digest));
         Ok(())
     }
 
@@ -127,6 +146,8 @@ impl<B: Backend> Session<B> {
     fn debug_help(&mut self) {
         let lines = [
             "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Show a digest of each value: the same for values that are the same.",
             "ERROR <text>",
             "    Return an error with this text.",
             "LOG <message>",
@@ -143,4 +164,49 @@ impl<B: Backend> Session<B> {
         self.reply.array(lines.len());
         lines.iter().for_each(|line| self.reply.simple(line));
     }
+}
+
+/// A digest is as long as Redis', 20 bytes, in words of which the last is half.
+const DIGEST_WORDS: usize = 3;
+const DIGEST_DIGITS: usize = 40;
+
+/// A digest of what clients see of a value: its type, its content in no order, and whether it expires.
+/// It depends on neither encoding nor hash seed, so it is the same on every node and in every cluster.
+fn digest(entry: &Entry) -> Result<String, Error> {
+    let value = entry.value();
+    let mut sum = words(&[value.type_name().as_bytes()]);
+    let mut add = |parts: &[&[u8]]| {
+        let more = words(parts);
+        (0..DIGEST_WORDS).for_each(|i| sum[i] = sum[i].wrapping_add(more[i]));
+    };
+    match value {
+        Value::String(string) => add(&[&string.bytes()]),
+        Value::Hash(hash) => hash.iter().for_each(|(field, value)| add(&[field, value])),
+        other => {
+            return Err(Error::text(format!(
+                "ERR DEBUG DIGEST-VALUE knows no values of type {}",
+                other.type_name()
+            )));
+        }
+    }
+    if entry.expires().is_some() {
+        add(&[b"expires"]);
+    }
+    Ok(hex(sum))
+}
+
+/// Hashes parts, none of which runs into the next.
+fn words(parts: &[&[u8]]) -> [u64; DIGEST_WORDS] {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
+    }
+    std::array::from_fn(|i| Seed([i as u8; 16]).hash(&bytes))
+}
+
+fn hex(words: [u64; DIGEST_WORDS]) -> String {
+    let mut text: String = words.iter().map(|word| format!("{word:016x}")).collect();
+    text.truncate(DIGEST_DIGITS);
+    text
 }

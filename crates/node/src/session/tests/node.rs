@@ -148,6 +148,19 @@ async fn debug_is_closed_unless_it_is_opened() {
     ];
     check(&mut talk, &cases).await;
     assert!(talk.say("DEBUG OBJECT a").await.starts_with("+Value at:0x0 refcount:1 encoding:int "));
+    let none = "0".repeat(40);
+    assert_eq!(talk.say("DEBUG DIGEST-VALUE").await, "*0|");
+    assert_eq!(talk.say("DEBUG DIGEST-VALUE missing").await, format!("*1|+{none}|"));
+    for request in ["HSET h a 1 b 2", "HSET same b 2 a 1", "HSET other a 2 b 1", "HSET text a 12"] {
+        talk.say(request).await;
+    }
+    let reply = talk.say("DEBUG DIGEST-VALUE h same other text a").await;
+    let digests: Vec<&str> = reply.trim_end_matches('|').split("|+").skip(1).collect();
+    assert_eq!(digests.len(), 5, "{reply}");
+    assert_eq!(digests[0], digests[1], "{reply}");
+    assert!(digests.iter().all(|digest| digest.len() == 40 && *digest != none), "{reply}");
+    let different: std::collections::BTreeSet<_> = digests.iter().collect();
+    assert_eq!(different.len(), 4, "{reply}");
     assert!(talk.say("DEBUG SLEEP 1").await.starts_with("-ERR DEBUG SLEEP is refused"));
     assert!(
         talk.say("DEBUG SEGFAULT").await.starts_with("-ERR DEBUG subcommand 'SEGFAULT' is not supported")
