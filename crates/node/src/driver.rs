@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::leader::{Leader, Proposal};
 use crate::node::Inner;
+use crate::peers::TAKEN;
 use crate::pipeline::{Carrier, Pipeline};
 
 /// How often waiting requests are looked at for having waited too long.
@@ -120,8 +121,11 @@ impl Driver {
                             return pipeline.resend();
                         }
                     }
-                    // Any answer says that the leader did not take a batch; the stream's end, that it is gone.
-                    _ = answers.next() => return pipeline.resend(),
+                    answer = answers.next() => match answer {
+                        Some((_, answer)) if answer == TAKEN => {}
+                        // The leader did not take a batch, or is gone.
+                        _ => return pipeline.resend(),
+                    },
                 }
             }
         });

@@ -252,7 +252,7 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
             let options = &self.client.shared.options;
             let has_room = self.inflight.len() < options.append_inflight_max
                 && self.inflight_bytes < options.append_inflight_bytes_max;
-            let Some((link, answers)) = self.client.appending.as_mut() else { return None };
+            let (link, answers) = self.client.appending.as_mut()?;
             tokio::select! {
                 biased;
                 answer = answers.recv() => if let Some(item) = self.answered(answer) {
@@ -306,6 +306,7 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "openraft's type for the items of a stream")]
     fn broken(&mut self, error: CallError) -> StreamItem {
         self.client.appending = None;
         self.is_over = true;
