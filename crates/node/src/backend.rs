@@ -26,7 +26,7 @@ use crate::session::{Admission, Backend, Front, MemberFacts, NodeFacts, ReadMode
 const LOADING: &str = "LOADING Quorate is loading the dataset in memory or waits for its cluster";
 /// The reply to a local read that would be older than the bound on staleness.
 const TOO_STALE: &str =
-    "CLUSTERDOWN This node has not heard from its leader lately; the read would be too old";
+    "CLUSTERDOWN This node has not heard from a living leader lately; the read would be too old";
 /// How long `WAIT` gives other nodes to tell how far they are.
 const ASK_MAX: Duration = Duration::from_millis(500);
 const PORT: SettingId = SettingId::of("port");
@@ -53,11 +53,15 @@ impl Backend for Node {
             ReadMode::Index | ReadMode::Lease => running.barriers.wait().await,
             ReadMode::Local => {
                 let leadership = *running.raft.leadership().borrow();
-                let fresh = leadership.leader_is_me
-                    || leadership.leader.is_some_and(|leader| {
-                        self.inner.peers.heard_within(leader, self.inner.options.staleness_max)
-                    });
-                if fresh { Ok(running.replica.clock()) } else { Err(Failure::Refused(TOO_STALE.into())) }
+                let bound = self.inner.options.staleness_max;
+                let heard = leadership.leader_is_me
+                    || leadership.leader.is_some_and(|leader| self.inner.peers.heard_within(leader, bound));
+                let shown = running.replica.clock();
+                if heard && is_recent(shown, self.inner.clock.now(), bound) {
+                    Ok(shown)
+                } else {
+                    Err(Failure::Refused(TOO_STALE.into()))
+                }
             }
         }
     }
@@ -162,5 +166,29 @@ impl Backend for Node {
             allocated_bytes: self.inner.allocated_bytes.get().and_then(|ask| ask()),
             expired_keys: running.replica.expired(),
         }
+    }
+}
+
+/// Whether a state whose clock shows this is no older than the bound.
+///
+/// A leader that was cut off goes on believing that it leads, and so do the nodes that hear no other. But it commits
+/// no ticks, so the clock of the state stands still there.
+fn is_recent(shown: Millis, now: Millis, bound: Duration) -> bool {
+    i128::from(now.0) - i128::from(shown.0) <= i128::try_from(bound.as_millis()).unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_whose_clock_stands_still_is_too_old_for_local_reads() {
+        let bound = Duration::from_secs(5);
+        assert!(is_recent(Millis(1_000), Millis(6_000), bound));
+        assert!(!is_recent(Millis(1_000), Millis(6_001), bound));
+        // A new leader's clock may be ahead of ours.
+        assert!(is_recent(Millis(6_450), Millis(6_000), bound));
+        assert!(!is_recent(Millis(0), Millis(i64::MAX), bound));
+        assert!(is_recent(Millis(i64::MAX), Millis(i64::MIN), Duration::MAX));
     }
 }
