@@ -121,7 +121,8 @@ impl Barriers {
                 waiters = patient;
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    _ = leadership.changed() => {}
+                    // Once consensus has stopped nothing changes any more, and only the pause is left.
+                    Ok(()) = leadership.changed() => {}
                     () = tokio::time::sleep(PAUSE) => {}
                 }
             }

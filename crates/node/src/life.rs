@@ -258,7 +258,7 @@ impl Life {
             }
             inner.starting("waiting to hear from the cluster".into());
             tokio::select! {
-                _ = members.changed() => {}
+                Ok(()) = members.changed() => {}
                 () = tokio::time::sleep(Duration::from_millis(200)) => {}
             }
         }

@@ -16,11 +16,13 @@ pub(crate) struct Trace {
     pub(crate) digest: u64,
     pub(crate) events: u64,
     keep: Option<String>,
+    /// Prints every event at once, for runs that do not end.
+    print: bool,
 }
 
 impl Trace {
     pub(crate) fn new(keep: bool) -> Trace {
-        Trace { digest: 0xcbf2_9ce4_8422_2325, events: 0, keep: keep.then(String::new) }
+        Trace { digest: 0xcbf2_9ce4_8422_2325, events: 0, keep: keep.then(String::new), print: std::env::var_os("QUORATE_PRINT").is_some() }
     }
 
     /// Adds an event (FNV-1a).
@@ -30,6 +32,9 @@ impl Trace {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self.events += 1;
+        if self.print {
+            eprint!("{line}");
+        }
         if let Some(keep) = &mut self.keep {
             keep.push_str(&line);
         }
