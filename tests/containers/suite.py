@@ -81,16 +81,15 @@ def published_ports_serve_clients(cluster: Cluster):
 
 
 def killed_leader_costs_no_error(cluster: Cluster):
-    kill_and_start_again(cluster, cluster.leader())
+    kill_and_start_again(cluster, cluster.leader(), "counter:killed leader")
 
 
 def killed_follower_costs_no_error(cluster: Cluster):
     leader = cluster.leader()
-    kill_and_start_again(cluster, next(node for node in NODES if node != leader))
+    kill_and_start_again(cluster, next(n for n in NODES if n != leader), "counter:killed follower")
 
 
-def kill_and_start_again(cluster: Cluster, victim: str):
-    key = f"counter:killed:{victim}"
+def kill_and_start_again(cluster: Cluster, victim: str, key: str):
     survivors = [node for node in NODES if node != victim]
     with writers(cluster, key, survivors) as counters:
         counters.progress(100)
@@ -127,17 +126,17 @@ def crashed_node_comes_back_by_itself(cluster: Cluster):
 
 
 def cut_off_leader_serves_nothing_stale(cluster: Cluster):
-    cut_off_and_heal(cluster, cluster.leader())
+    cut_off_and_heal(cluster, cluster.leader(), "cut leader")
 
 
 def cut_off_follower_serves_nothing_stale(cluster: Cluster):
     leader = cluster.leader()
-    cut_off_and_heal(cluster, next(node for node in NODES if node != leader))
+    cut_off_and_heal(cluster, next(n for n in NODES if n != leader), "cut follower")
 
 
-def cut_off_and_heal(cluster: Cluster, victim: str):
+def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
     majority = [node for node in NODES if node != victim]
-    side, lost, key = f"side:{victim}", f"lost:{victim}", f"counter:cut:{victim}"
+    side, lost, key = f"side:{what}", f"lost:{what}", f"counter:{what}"
     with cluster.client(majority[0]) as client:
         expect("SET before", "OK", client("SET", side, "before"))
     with cluster.client_inside(victim) as known, writers(cluster, key, majority) as counters:
@@ -327,7 +326,7 @@ def carry_out(tests, cluster: Cluster) -> tuple[int, int]:
             failed += 1
             print(f"FAILED {test.__name__}:\n{traceback.format_exc()}", flush=True)
         try:
-            cluster.healthy(seconds=30)
+            cluster.repair()
         except Failed as error:
             left = len(tests) - passed - failed
             failed += left

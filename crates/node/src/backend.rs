@@ -52,11 +52,7 @@ impl Backend for Node {
             // A lease relies on more than a barrier does; without one the stronger read is as right.
             ReadMode::Index | ReadMode::Lease => running.barriers.wait().await,
             ReadMode::Local => {
-                let leadership = *running.raft.leadership().borrow();
-                let fresh = leadership.leader_is_me
-                    || leadership.leader.is_some_and(|leader| {
-                        self.inner.peers.heard_within(leader, self.inner.options.staleness_max)
-                    });
+                let fresh = self.inner.is_in_touch(running);
                 if fresh { Ok(running.replica.clock()) } else { Err(Failure::Refused(TOO_STALE.into())) }
             }
         }
