@@ -143,6 +143,7 @@ def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
         expect("GET before", "before", known("GET", side))
         counters.progress(100)
         cluster.cut(victim)
+        tell(f"{victim} is cut off")
 
         # The majority goes on.
         until("the majority has a leader", ELECTION_SECONDS_MAX, lambda: cluster.leader(*majority))
@@ -150,6 +151,7 @@ def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
         for node in majority:
             with cluster.client(node) as client:
                 expect(f"SET on {node}", "OK", client("SET", side, f"after on {node}"))
+        tell("the majority writes")
         newest = f"after on {majority[-1]}"
         cluster.check_value(side, newest, *majority)
 
@@ -161,6 +163,7 @@ def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
                 "write": lambda: writer("SET", lost, "written in the minority"),
             }
             outcomes = unanswered(victim, asked)
+        tell(f"{victim}: {outcomes}")
         until(f"{victim} unhealthy", 60, lambda: cluster.health(victim) == "unhealthy")
         # Alive all the same: restarting it would not help.
         docker("exec", cluster.container(victim), "quorate", "health", "--live")
@@ -168,11 +171,12 @@ def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
 
         # It heals without help, even under another address.
         cluster.connect(victim)
+        tell(f"{victim} is connected again")
         cluster.healthy()
         counters.progress(100)
         total = counters.finish()
     pause = max(counters.pause_max.values())
-    tell(f"{victim} cut off, {total} writes, longest pause {pause:.2f} s; there: {outcomes}")
+    tell(f"{total} writes, longest pause {pause:.2f} s")
     cluster.check_value(side, newest)
     cluster.check_value(key, str(total))
     # An error reply to a write is a promise; a closed connection is none.
@@ -306,7 +310,8 @@ def writers(cluster: Cluster, key: str, nodes) -> Counters:
 
 
 def tell(text: str):
-    print(f"    {text}", flush=True)
+    """One line of what was seen, with the time of the nodes' logs."""
+    print(f"    {time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)
 
 
 def carry_out(tests, cluster: Cluster) -> tuple[int, int]:
