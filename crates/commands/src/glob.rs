@@ -5,10 +5,14 @@
 //! Invariants:
 //! - `*` any bytes, `?` one byte, `[a-z]`, `[^x]`, `\x`; an unfinished class ends with the pattern.
 //! - Bytes in a class range compare as signed, as `char` does in Redis on x86-64.
+//! - A pattern does not match beyond its [`STARS_MAX`]th star, as in Redis, which bounds its recursion so.
 //! - Time is at most pattern length times text length and the stack is flat, whatever a client sends: every
 //!   construct but `*` consumes exactly one byte, so only the last `*` ever needs to be tried again.
 //!
 //! Called by: whatever runs a command.
+
+/// Stars, not counting one at the end, that a match may go through. Adjacent stars are one.
+const STARS_MAX: usize = 1000;
 
 /// True if `text` matches `pattern`.
 ///
@@ -26,7 +30,7 @@ fn search(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
-    let (mut p, mut t) = (0, 0);
+    let (mut p, mut t, mut stars) = (0, 0, 0);
     // Where to go on when the rest does not match: behind the last star, one byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
     loop {
@@ -40,6 +44,10 @@ fn search(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
             }
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
             }
             retry = Some((p, t));
             continue;
@@ -187,6 +195,17 @@ mod tests {
         assert!(matches(b"[\x80-a]", b"\xff"));
         assert!(!matches(b"[\x80-a]", b"b"));
         assert!(!matches(b"[b-\x80]", b"c"));
+    }
+
+    #[test]
+    fn stars_end_where_redis_ends_them() {
+        let text = [b'a'; 2000];
+        for (stars, end, expected) in
+            [(1000, "", true), (1001, "", false), (1000, "*", true), (1000, "**b", false)]
+        {
+            let pattern = ["*?".repeat(stars), end.to_owned()].concat();
+            assert_eq!(matches(pattern.as_bytes(), &text), expected, "{stars} and {end:?}");
+        }
     }
 
     #[test]

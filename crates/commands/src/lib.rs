@@ -23,6 +23,7 @@ mod context;
 mod error;
 mod events;
 mod expiry;
+mod functions;
 pub mod glob;
 #[doc(hidden)]
 pub mod golden;

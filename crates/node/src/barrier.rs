@@ -136,6 +136,8 @@ pub(crate) struct Source {
     pub(crate) leader: Arc<Leader>,
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: Peers,
+    /// Whether this cluster's leaders answer alone during their lease.
+    pub(crate) by_lease: bool,
 }
 
 impl Source {
@@ -157,7 +159,12 @@ impl Source {
     /// This node does not lead, or no quorum confirmed it.
     pub(crate) async fn answer(&self) -> Result<Barrier, Refused> {
         let term = self.raft.leadership().borrow().term;
-        let index = self.raft.read_index().await?;
+        // A lease that is over, or not begun, costs no more than the round that it would have saved.
+        let leased = if self.by_lease { self.raft.read_index_by_lease().await.ok() } else { None };
+        let index = match leased {
+            Some(index) => index,
+            None => self.raft.read_index().await?,
+        };
         // Taken after the index: what was acknowledged before is at or below it. The time is granted on
         // the strength of entries that this leader has applied, so it may be told at once.
         let time = self

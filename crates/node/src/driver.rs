@@ -7,6 +7,7 @@
 //! Called by: its own task.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::leader::{Leader, Proposal};
 use crate::node::Inner;
+use crate::peers::TAKEN;
 use crate::pipeline::{Carrier, Pipeline};
 
 /// How often waiting requests are looked at for having waited too long.
@@ -78,7 +80,7 @@ impl Driver {
 
     /// While the disk is full writers get an error and readers are served; it heals by itself.
     fn watch_room(&self, full: &mut bool) {
-        let now = self.raft.metrics().disk_full;
+        let now = self.raft.metrics().is_full(&self.raft.members());
         if now != *full {
             *full = now;
             self.pipeline.refuse(now.then_some(DISK_FULL));
@@ -87,6 +89,7 @@ impl Driver {
 
     async fn carrier(&self, leadership: Leadership, link: &CancellationToken) -> Option<Box<dyn Carrier>> {
         let leader = leadership.leader?;
+        self.node.has_been_led.store(true, Ordering::Relaxed);
         if leadership.leader_is_me {
             return Some(Box::new(Here { leader: self.leader.clone(), pipeline: self.pipeline.clone() }));
         }
@@ -118,8 +121,11 @@ impl Driver {
                             return pipeline.resend();
                         }
                     }
-                    // Any answer says that the leader did not take a batch; the stream's end, that it is gone.
-                    _ = answers.next() => return pipeline.resend(),
+                    answer = answers.next() => match answer {
+                        Some((_, answer)) if answer == TAKEN => {}
+                        // The leader did not take a batch, or is gone.
+                        _ => return pipeline.resend(),
+                    },
                 }
             }
         });

@@ -31,6 +31,7 @@ use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
 use crate::rules;
 use crate::service::FormRequest;
+use crate::session::ReadMode;
 
 /// How often every other member is pinged, for its clock and its life.
 const PING: Duration = Duration::from_secs(1);
@@ -114,6 +115,8 @@ impl Life {
             log: LogOptions {
                 segment_bytes: self.inner.options.segment_bytes,
                 when_full: WhenFull::Wait,
+                // On a disk that was handed in, nothing may be random but by the seeds that came with it.
+                salt_seed: self.disk.is_some().then(|| (self.seeds)()),
                 ..LogOptions::default()
             },
             engine: self.inner.options.log_engine,
@@ -185,6 +188,7 @@ impl Life {
             leader: leader.clone(),
             replica: replica.clone(),
             peers: inner.peers.clone(),
+            by_lease: inner.options.read_mode == ReadMode::Lease,
         };
         let cluster = Arc::new(Cluster {
             me,
@@ -343,6 +347,7 @@ async fn diverged(inner: &Inner, raft: Raft, disk: &dyn Disk, index: u64) {
 fn raft_options(options: &NodeOptions) -> RaftOptions {
     RaftOptions {
         heartbeat: options.heartbeat,
+        lease_reads: options.read_mode == ReadMode::Lease,
         election_min: options.election,
         election_max: options.election * 2,
         snapshot_log_bytes: options.snapshot_log_bytes,

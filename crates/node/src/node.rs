@@ -119,6 +119,8 @@ pub(crate) struct Inner {
     /// Mirrors the phase for sessions, which ask at every request.
     pub(crate) serving: AtomicBool,
     pub(crate) draining: AtomicBool,
+    /// Whether a leader has been known since the start. Later elections do not make a node unready.
+    pub(crate) has_been_led: AtomicBool,
     pub(crate) started: Instant,
     pub(crate) allocated_bytes: OnceLock<Box<dyn Fn() -> Option<u64> + Send + Sync>>,
     handle: Handle,
@@ -185,6 +187,7 @@ impl Node {
             form,
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            has_been_led: AtomicBool::new(false),
             allocated_bytes: OnceLock::new(),
             handle: handle.clone(),
             started: Instant::now(),
@@ -315,6 +318,14 @@ impl Node {
         self.inner.replica.writes()
     }
 
+    /// The last applied log index, and a digest of the state there: equal on all nodes that applied the same
+    /// log. It walks the whole state. While entries are being applied the state may be ahead of the index;
+    /// between two steps of a simulation it never is. `None` before there is a state.
+    pub fn digest(&self) -> Option<(u64, u64)> {
+        let running = self.inner.running.get()?;
+        Some(running.replica.read(|replicated| (running.replica.applied(), replicated.state.digest())))
+    }
+
     /// Stops the node: leadership moves, open requests finish within the bound, the log is closed.
     pub async fn stop(&self) {
         let inner = &self.inner;
@@ -366,7 +377,8 @@ impl Inner {
     pub(crate) fn report(&self) -> NodeReport {
         let phase = self.phase.borrow().clone();
         let (ready, mut trouble) = match phase {
-            Phase::Serving => (true, String::new()),
+            Phase::Serving if self.has_been_led.load(Ordering::Relaxed) => (true, String::new()),
+            Phase::Serving => (false, "waiting for a leader".into()),
             Phase::Starting(why) => (false, why),
             Phase::Stopped => (false, "stopped".into()),
             Phase::Failed(error) => (false, error.to_string()),

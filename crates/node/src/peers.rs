@@ -5,7 +5,7 @@
 //! Control  64 ping         –                               i64 wall clock, u64 applied index, then per check
 //!                                                          u64 index, u64 digest (LE)
 //! Control  65 barrier      –                               u64 index, i64 agreed time (LE)
-//! Forward   – batch        a sealed batch                  1 byte: 1 send it again (none if taken)
+//! Forward   – batch        a sealed batch                  1 byte: 0 taken, 1 send it again
 //! Admin    80 discover     JSON Discover                   JSON Discovered
 //! Admin    81 form         JSON Form                       JSON null, once durable
 //! Admin    82 join         JSON Join                       JSON Result<Joined, Refusal>
@@ -44,7 +44,9 @@ pub(crate) const FORM: u8 = USER_KIND_MIN + 17;
 pub(crate) const JOIN: u8 = USER_KIND_MIN + 18;
 pub(crate) const CALL: u8 = USER_KIND_MIN + 19;
 pub(crate) const REPORT: u8 = USER_KIND_MIN + 20;
-/// The answer to a forwarded batch that is to be sent again; one that was taken has none.
+/// The answers to a forwarded batch: it went into the log and its outcome will show in apply, or it is to
+/// be sent again.
+pub(crate) const TAKEN: &[u8] = &[0];
 pub(crate) const AGAIN: &[u8] = &[1];
 
 /// A node that has not been heard of for this long counts as dead in decisions about membership.

@@ -18,7 +18,7 @@ use crate::leader::Proposal;
 use crate::node::Inner;
 use crate::options::Membership;
 use crate::peers::{
-    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, Pong, REPORT,
+    AGAIN, BARRIER, CALL, DISCOVER, Discovered, FORM, Form, JOIN, Join, Joined, PING, Pong, REPORT, TAKEN,
     cluster_id, json, parse,
 };
 
@@ -74,10 +74,35 @@ impl PeerService for Service {
     }
 
     fn forward(&self, _from: Peer, body: BytesMut, answer: ForwardAnswer) {
-        let again = |answer: ForwardAnswer| answer.send(Bytes::from_static(AGAIN));
-        let Some(node) = self.node.upgrade() else { return again(answer) };
-        let Some(running) = node.running.get() else { return again(answer) };
-        running.leader.propose(Proposal { data: body, refused: Box::new(move |_| again(answer)) });
+        let receipt = Receipt(Some(answer));
+        let leader = self.node.upgrade().and_then(|node| Some(node.running.get()?.leader.clone()));
+        match leader {
+            Some(leader) => {
+                leader.propose(Proposal { data: body, refused: Box::new(move |_| receipt.again()) })
+            }
+            None => receipt.again(),
+        }
+    }
+}
+
+/// Answers a forwarded batch: taken, unless it is refused. An unanswered one would close the stream.
+struct Receipt(Option<ForwardAnswer>);
+
+impl Receipt {
+    fn again(mut self) {
+        self.answer(AGAIN);
+    }
+
+    fn answer(&mut self, body: &'static [u8]) {
+        if let Some(answer) = self.0.take() {
+            answer.send(Bytes::from_static(body));
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.answer(TAKEN);
     }
 }
 

@@ -7,12 +7,17 @@ use crate::Error;
 /// Plain values; times of all members of a cluster should be the same.
 #[derive(Clone, Debug)]
 pub struct RaftOptions {
-    /// Between two heartbeats of a leader.
+    /// Between two heartbeats of a leader. A heartbeat's answer counts only if it comes within the same time, so it must
+    /// be longer than a round trip to the peers.
     pub heartbeat: Duration,
     /// Shortest wait of a follower before it stands for election, on top of the lease.
     pub election_min: Duration,
     /// Longest such wait, and the length of the leader's lease that followers grant.
     pub election_max: Duration,
+    /// Allows [`crate::Raft::read_index_by_lease`]. A node that was just started then neither votes nor stands for
+    /// election for [`Self::election_max`], because it has forgotten the lease that it may have granted. All members must
+    /// have the same setting.
+    pub lease_reads: bool,
     /// Entries in one replication message.
     pub append_entries_max: u64,
     /// Bytes in one replication message, unless a single entry is larger.
@@ -51,6 +56,7 @@ impl Default for RaftOptions {
             heartbeat: Duration::from_millis(50),
             election_min: Duration::from_millis(250),
             election_max: Duration::from_millis(500),
+            lease_reads: false,
             append_entries_max: 1024,
             append_bytes_max: 4 << 20,
             append_inflight_max: 64,

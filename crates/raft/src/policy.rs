@@ -28,7 +28,9 @@ pub(crate) async fn run(raft: ORaft, shared: Arc<Shared>, stopped: CancellationT
         let (applied, snapshot, purged, votes) = {
             let metrics = raft.metrics();
             let metrics = metrics.borrow_watched();
-            let votes = metrics.committed_membership_config.voter_ids().any(|id| id == shared.node.0);
+            let mut voters = metrics.committed_membership_config.voter_ids().peekable();
+            // Before the first membership is committed nobody is known to vote.
+            let votes = voters.peek().is_none() || voters.any(|id| id == shared.node.0);
             (metrics.last_applied, metrics.snapshot, metrics.purged, votes)
         };
         let log = shared.log.state();

@@ -8,6 +8,6 @@ pub mod resp;
 mod secret;
 mod serve;
 
-pub use options::{Bound, HostPort, LogEngine, OptionsError, ReadMode, ServeOptions};
+pub use options::{Bound, DebugAccess, HostPort, LogEngine, OptionsError, ReadMode, ServeOptions};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret};
 pub use serve::{Hooks, ProcessMemory, ServeError, serve};

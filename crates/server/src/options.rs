@@ -61,6 +61,8 @@ pub struct ServeOptions {
     pub metrics_open: bool,
     /// Whether clients from other hosts are refused while no password is set, as in Redis.
     pub protected_mode: bool,
+    /// Who may use `DEBUG`, as in Redis.
+    pub enable_debug_command: DebugAccess,
 
     /// How the log is kept.
     pub log_engine: LogEngine,
@@ -112,6 +114,19 @@ pub enum LogEngine {
     Sled,
 }
 
+/// Who may use `DEBUG`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DebugAccess {
+    /// Nobody.
+    #[default]
+    No,
+    /// Clients of the same machine.
+    Local,
+    /// Everyone.
+    Yes,
+}
+
 /// What a read promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,6 +171,7 @@ impl Default for ServeOptions {
             admin_token_file: None,
             metrics_open: false,
             protected_mode: true,
+            enable_debug_command: DebugAccess::default(),
             log_engine: LogEngine::default(),
             read_mode: ReadMode::default(),
             staleness_ms_max: 5_000,

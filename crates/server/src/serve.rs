@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, AdminOptions};
 use crate::node_admin::NodeAdmin;
 use crate::resp::{Listener, ListenerOptions};
-use crate::{Bound, LogEngine, OptionsError, ReadMode, Secret, ServeOptions};
+use crate::{Bound, DebugAccess, LogEngine, OptionsError, ReadMode, Secret, ServeOptions};
 
 /// Why a node did not start, or stopped unasked. One variant for each reaction of the operator; the cause
 /// is the source, so that who prints the whole chain says nothing twice.
@@ -231,8 +231,17 @@ fn node_options(
     let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let mut settings = Settings::default();
     let (port, dir) = (resp_port.to_string(), options.data_dir.display().to_string());
-    let own =
-        [(&b"port"[..], port.as_bytes()), (b"bind", host(&options.resp_bind)), (b"dir", dir.as_bytes())];
+    let debug: &[u8] = match options.enable_debug_command {
+        DebugAccess::No => b"no",
+        DebugAccess::Local => b"local",
+        DebugAccess::Yes => b"yes",
+    };
+    let own = [
+        (&b"port"[..], port.as_bytes()),
+        (b"bind", host(&options.resp_bind)),
+        (b"dir", dir.as_bytes()),
+        (b"enable-debug-command", debug),
+    ];
     if let Err(error) = settings.set_node(&own) {
         tracing::warn!(%error, "CONFIG GET will not show this node's own settings");
     }

@@ -40,6 +40,17 @@ impl Client {
         self.receive()
     }
 
+    /// As [`call`](Client::call), for arguments of bytes.
+    ///
+    /// # Errors
+    /// The connection broke: the outcome is unknown.
+    pub fn call_bytes<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Value> {
+        let mut out = BytesMut::new();
+        encode_request(args, &mut out);
+        self.stream.write_all(&out)?;
+        self.receive()
+    }
+
     /// Sends commands without waiting for replies.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -36,6 +37,8 @@ pub struct Node {
 pub struct Cluster {
     binary: PathBuf,
     folder: TempDir,
+    /// Arguments of every node, those that join later included.
+    extra: Vec<String>,
     /// The nodes, by position; their numbers are one higher.
     pub nodes: Vec<Node>,
 }
@@ -55,7 +58,8 @@ impl Cluster {
     /// As [`start`](Cluster::start), without starting anything.
     pub fn prepare(binary: impl AsRef<Path>, count: u32, extra: &[&str]) -> Cluster {
         let folder = TempDir::with_prefix("quorate-test").expect("a folder for the test");
-        let mut cluster = Cluster { binary: binary.as_ref().to_owned(), folder, nodes: Vec::new() };
+        let extra = extra.iter().map(ToString::to_string).collect();
+        let mut cluster = Cluster { binary: binary.as_ref().to_owned(), folder, extra, nodes: Vec::new() };
         let ports = free_ports(3 * count as usize);
         for (i, ports) in ports.chunks(3).enumerate() {
             cluster.nodes.push(cluster.node(i as u32 + 1, ports));
@@ -65,7 +69,7 @@ impl Cluster {
         for node in &mut cluster.nodes {
             let number = node.number.to_string();
             node.arguments.extend(["--node".into(), number, "--peers".into(), peers.join(",")]);
-            node.arguments.extend(extra.iter().map(ToString::to_string));
+            node.arguments.extend(cluster.extra.iter().cloned());
         }
         cluster
     }
@@ -76,6 +80,7 @@ impl Cluster {
         let mut node = self.node(number, &free_ports(3));
         let through = self.nodes[0].peer.to_string();
         node.arguments.extend(["--node".into(), number.to_string(), "--join".into(), through]);
+        node.arguments.extend(self.extra.iter().cloned());
         self.nodes.push(node);
         let i = self.nodes.len() - 1;
         self.spawn(i);
@@ -97,20 +102,56 @@ impl Cluster {
 
     /// Starts a node's process.
     pub fn spawn(&mut self, i: usize) {
-        let node = &mut self.nodes[i];
+        let node = &self.nodes[i];
         assert!(node.child.is_none(), "node {} runs already", node.number);
         std::fs::create_dir_all(&node.data).expect("a data directory");
         let log = self.folder.path().join(format!("node-{}.log", node.number));
         let log = File::options().create(true).append(true).open(log).expect("a log file");
-        let child = Command::new(&self.binary)
-            .arg("serve")
-            .args(&node.arguments)
+        let child = self
+            .command(i)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log file"))
             .stderr(log)
             .spawn()
             .expect("the program starts");
-        node.child = Some(child);
+        self.nodes[i].child = Some(child);
+    }
+
+    /// What starts a node's process, without settings from the environment of the test.
+    pub fn command(&self, i: usize) -> Command {
+        let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("QUORATE_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("serve").args(&self.nodes[i].arguments);
+        command
+    }
+
+    /// `kill -9` of all nodes at once.
+    pub fn kill_all(&mut self) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+            child.kill().expect("our own child can be killed");
+        }
+        for i in 0..self.nodes.len() {
+            self.kill(i);
+        }
+    }
+
+    /// A planned stop, as a supervisor asks for it (SIGTERM); waits for the end.
+    pub fn stop(&mut self, i: usize) {
+        let Some(mut child) = self.nodes[i].child.take() else { return };
+        signal(&child, "-TERM");
+        let number = self.nodes[i].number;
+        until(&format!("node {number} ends when told to"), COMES_UP, || child.try_wait().ok().flatten());
+    }
+
+    /// Takes a dead node's disk away.
+    pub fn lose_disk(&mut self, i: usize) {
+        let node = &self.nodes[i];
+        assert!(node.child.is_none(), "node {} runs", node.number);
+        std::fs::remove_dir_all(&node.data).expect("our own folder can be removed");
     }
 
     /// `kill -9`.
@@ -121,6 +162,11 @@ impl Cluster {
         }
     }
 
+    /// Whether a node was started, and not killed or stopped since.
+    pub fn is_running(&self, i: usize) -> bool {
+        self.nodes[i].child.is_some()
+    }
+
     /// Whether a node's process has ended by itself.
     pub fn has_ended(&mut self, i: usize) -> bool {
         self.nodes[i].child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
@@ -129,9 +175,7 @@ impl Cluster {
     /// Stops a node's process for a while, as a long pause of its machine would (SIGSTOP), or lets it go on.
     pub fn pause(&self, i: usize, paused: bool) {
         let Some(child) = &self.nodes[i].child else { return };
-        let signal = if paused { "-STOP" } else { "-CONT" };
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "a signal to our own child");
+        signal(child, if paused { "-STOP" } else { "-CONT" });
     }
 
     /// Waits until every running node serves.
@@ -159,15 +203,22 @@ impl Cluster {
 
     /// The position of the leader, as the running nodes agree on it.
     pub fn leader(&self) -> usize {
+        let running: Vec<_> = (0..self.nodes.len()).filter(|i| self.nodes[*i].child.is_some()).collect();
+        self.leader_among(&running)
+    }
+
+    /// The position of the leader, as the nodes at these positions agree on it; it is one of them.
+    pub fn leader_among(&self, asked: &[usize]) -> usize {
         until("the nodes agree on a leader", COMES_UP, || {
-            let running: Vec<_> = self.nodes.iter().filter(|node| node.child.is_some()).collect();
-            let said: Vec<_> =
-                running.iter().filter_map(|node| node.get("/v1/cluster").ok()?["leader"].as_u64()).collect();
+            let said: Vec<_> = asked
+                .iter()
+                .filter_map(|i| self.nodes[*i].get("/v1/node").ok()?["leader"].as_u64())
+                .collect();
             let first = *said.first()?;
-            let agreed = said.len() == running.len() && said.iter().all(|leader| *leader == first);
+            let agreed = said.len() == asked.len() && said.iter().all(|leader| *leader == first);
             // A node that lost its disk has its number and a thousand for each life.
-            let position = usize::try_from(first % 1000).ok()? - 1;
-            (agreed && self.nodes.get(position)?.child.is_some()).then_some(position)
+            let position = usize::try_from(first % 1000).ok()?.checked_sub(1)?;
+            (agreed && asked.contains(&position)).then_some(position)
         })
     }
 
@@ -231,10 +282,30 @@ impl Node {
     }
 }
 
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "a signal to our own child");
+}
+
+/// The ports of tests: below those that the system gives to outgoing connections, so that none of these takes
+/// the port of a node that is dead for a while.
+const PORT_MIN: u16 = 20_000;
+const PORT_MAX: u16 = 30_000;
+
 /// Free ports of loopback. Another process may take one before the test does, which then fails to bind
-/// and says so; with the system's own choice of ports that is rare.
+/// and says so; processes begin at different places, so that is rare.
 fn free_ports(count: usize) -> Vec<SocketAddr> {
-    let held: Vec<_> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port of loopback")).collect();
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORT_MAX - PORT_MIN;
+    let begin = u16::try_from(std::process::id() * 97 % u32::from(span)).expect("below the span");
+    let next = || PORT_MIN + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % span) % span;
+    let mut held = Vec::new();
+    for _ in 0..span {
+        held.extend(TcpListener::bind(("127.0.0.1", next())));
+        if held.len() == count {
+            break;
+        }
+    }
+    assert_eq!(held.len(), count, "free ports of loopback");
     held.iter().map(|listener| listener.local_addr().expect("a bound port has an address")).collect()
 }

@@ -123,6 +123,8 @@ impl Plan {
         flag("--peer-bind", node.peer.to_string().into());
         flag("--peers", peers.into());
         flag("--secret-file", self.secret_file().into());
+        // A cluster to try things with, on loopback only.
+        flag("--enable-debug-command", "local".into());
         // All nodes stop together, so that nobody is left to take over what a long drain waits for.
         flag("--drain-max", "2s".into());
         command.extend(self.serve_flags.iter().cloned());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use quorate_server::{HostPort, LogEngine, ReadMode};
+use quorate_server::{DebugAccess, HostPort, LogEngine, ReadMode};
 
 use super::LogFormat;
 
@@ -312,6 +312,11 @@ macro_rules! choice {
 choice!(
     /// How the log is kept.
     Engine, LogEngine, "wal|sled", { "wal" => LogEngine::Wal, "sled" => LogEngine::Sled }
+);
+choice!(
+    /// Who may use `DEBUG`. Its words stand in another order than those of a [`Flag`], which may stand alone.
+    Debug, DebugAccess, "no|local|yes",
+    { "no" => DebugAccess::No, "local" => DebugAccess::Local, "yes" => DebugAccess::Yes }
 );
 choice!(
     /// What a read promises.

@@ -62,6 +62,8 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
             "Whether /metrics needs no token.";
         "protected-mode": Flag => options.protected_mode,
             "Whether clients from other hosts are refused as long as no password is set, as in Redis.";
+        "enable-debug-command": Debug => options.enable_debug_command,
+            "Who may use DEBUG, as in Redis: nobody, clients of the same machine, or everyone.";
     }
     "Reads" {
         "read-mode": Reads => options.read_mode,

@@ -179,8 +179,9 @@ pub(crate) fn parse_memory(text: &[u8]) -> Option<i64> {
 }
 
 fn parse_memory_or_percent(text: &[u8]) -> Result<Value, Reason> {
-    let number = match text.strip_suffix(b"%") {
-        Some(percent) => parse_i64(percent).filter(|percent| (0..=100).contains(percent)).map(Value::Percent),
+    let number = match text.strip_suffix(b"%").map(parse_i64) {
+        Some(Some(101..)) => return Err("percentage argument must be less or equal to 100".into()),
+        Some(percent) => percent.filter(|percent| *percent >= 0).map(Value::Percent),
         None => parse_memory(text).map(Value::Number),
     };
     number.ok_or_else(|| "argument must be a memory or percent value".into())

@@ -60,8 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("replicaof", Node, Text, "", "The Redis master of a Redis replica. Never here.")
         .alias("slaveof")
         .kept(),
-    Setting::new("enable-debug-command", Node, Choice(&["no", "yes", "local"]), "no", "Who may use DEBUG.")
-        .kept(),
+    Setting::new("enable-debug-command", Node, Choice(&["no", "yes", "local"]), "no", "Who may use DEBUG."),
     Setting::new(
         "enable-module-command",
         Node,

@@ -4,10 +4,12 @@ use crate::Flag::{
     AllowBusy, DenyOom, Loading, MovableKeys, NoMandatoryKeys, NoScript, Readonly, SkipMonitor, Stale, Write,
 };
 use crate::KeyFlag::{Access, Ro, Rw, Update};
-use crate::{Categories, Category, Command, Flags, Group, KeySpec, Route};
+use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route, functions};
 
 const ROW: Command =
     Command { group: Group::Scripting, categories: Categories::of(&[Category::Scripting]), ..Command::ROW };
+
+const FLUSH_TYPE: &[Argument] = &[Argument::word("async", "ASYNC"), Argument::word("sync", "SYNC")];
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -113,7 +115,10 @@ const FUNCTION: &[Command] = &[
         flags: Flags::of(&[Write, NoScript]),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         since: "7.0.0",
+        complexity: "O(1), as there are no libraries yet",
         summary: "Removes all libraries.",
+        arguments: &[Argument::one_of("flush-type", FLUSH_TYPE).optional()],
+        route: Route::Write(functions::flush),
         ..ROW
     },
     Command {

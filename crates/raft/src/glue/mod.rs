@@ -6,13 +6,10 @@ pub(crate) mod network;
 pub(crate) mod service;
 pub(crate) mod transfer;
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
-use quorate_storage::{Executor, Log, NodeId, SnapshotStore, Vote};
+use quorate_storage::{Executor, Log, LogId, NodeId, SnapshotStore, Vote};
 use tokio::sync::watch;
 
 use crate::RaftOptions;
@@ -34,8 +31,6 @@ pub(crate) struct Shared {
     pub(crate) fault: Mutex<Option<String>>,
     /// Why the last snapshot could not be written, with a number that grows with each failure.
     pub(crate) snapshot_failed: watch::Sender<(u64, String)>,
-    /// Heartbeats that were answered while the log could not be written; for tests and metrics.
-    pub(crate) answered_while_full: AtomicU64,
 }
 
 /// The vote given to the log, and the one known to be durable.
@@ -65,7 +60,6 @@ impl Shared {
             full_peers: Mutex::default(),
             fault: Mutex::default(),
             snapshot_failed: watch::Sender::default(),
-            answered_while_full: AtomicU64::new(0),
         }
     }
 
@@ -89,8 +83,9 @@ impl Shared {
         votes.durable == Some(vote) && votes.given == Some(vote)
     }
 
-    pub(crate) fn count_answer_while_full(&self) {
-        self.answered_while_full.fetch_add(1, Ordering::Relaxed);
+    /// Whether the log has this entry, or had it before it was purged.
+    pub(crate) fn has_entry(&self, id: LogId) -> bool {
+        self.log.log_id_at(id.index) == Some(id) || self.log.state().purged.is_some_and(|purged| purged >= id)
     }
 }
 

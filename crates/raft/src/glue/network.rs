@@ -156,10 +156,14 @@ impl RaftNetworkV2<TypeConfig> for Client {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
+            // openraft waits for its backoff while it makes a request, not before it calls us: to connect first
+            // would be to connect to a dead peer again and again without a pause.
+            let mut input = input;
+            let Some(first) = input.next().await else { return Ok(futures_util::stream::empty().boxed()) };
             let stream = self.append_stream().await?;
             let pipeline = Pipeline {
                 client: self,
-                input: Some(input),
+                input: Some(futures_util::stream::iter([first]).chain(input)),
                 stream,
                 sent: 0,
                 inflight: VecDeque::new(),
@@ -252,7 +256,7 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
             let options = &self.client.shared.options;
             let has_room = self.inflight.len() < options.append_inflight_max
                 && self.inflight_bytes < options.append_inflight_bytes_max;
-            let Some((link, answers)) = self.client.appending.as_mut() else { return None };
+            let (link, answers) = self.client.appending.as_mut()?;
             tokio::select! {
                 biased;
                 answer = answers.recv() => if let Some(item) = self.answered(answer) {
@@ -306,6 +310,7 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "openraft's type for the items of a stream")]
     fn broken(&mut self, error: CallError) -> StreamItem {
         self.client.appending = None;
         self.is_over = true;

@@ -1,18 +1,24 @@
 //! What this node's Raft answers to its peers.
 //!
-//! A heartbeat's answer normally waits until everything accepted before it is durable. While the disk is full that would
-//! take the leader's quorum away, and with it every read. So then a heartbeat is answered as soon as it is sure that
-//! the leader's vote is durable here and no other is on its way: that is all that a leader concludes from it. The log
-//! position in the answer is the one that the leader named and knows this node to have.
+//! openraft answers a heartbeat when everything accepted before it is durable: behind a slow or full disk the leader would
+//! lose its quorum, and with it every read. All that a leader concludes from the answer is that this node has not given
+//! its vote to another. So a heartbeat is answered at once if the leader's vote is durable here, no other vote is on its
+//! way to the disk, and the log has the entry that the leader named; Raft hears of it as well, without being waited for.
+//! (A vote is given to the log before it is granted, so whoever wins with this node's vote wins after the answer.)
+//! With lease reads it is not done: the answer then also promises to refuse votes, which only Raft itself can keep.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use openraft::async_runtime::WatchReceiver as _;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult, TransferLeaderError};
 use parking_lot::Mutex;
 use quorate_storage::NodeId;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::{ORaft, Shared, transfer::Receiving};
 use crate::{
@@ -25,14 +31,32 @@ pub(crate) struct Service {
     raft: ORaft,
     shared: Arc<Shared>,
     receiving: Arc<Receiving>,
-    /// When a heartbeat was last given to Raft while the disk was full.
-    passed_on: Arc<Mutex<Option<Instant>>>,
+    early: Arc<Early>,
+    /// With lease reads, no vote is given before: a lease granted before the start may still be running.
+    votes_from: Option<Instant>,
 }
+
+/// What early answers are limited by.
+struct Early {
+    /// When a heartbeat was last given to Raft while the disk was full: its answers wait for room and must not pile up.
+    passed_on: Mutex<Option<Instant>>,
+    /// One for each heartbeat that Raft has not answered.
+    permits: Arc<Semaphore>,
+}
+
+/// Heartbeats that were answered early and that Raft has not answered yet. With room on the disk, more than some seconds
+/// of them mean that Raft is stuck, and the leader should know.
+const EARLY_MAX: usize = 128;
+/// The same while the disk is full: some hours of them.
+const EARLY_FULL_MAX: usize = 1 << 16;
 
 impl Service {
     pub(crate) fn new(raft: ORaft, shared: Arc<Shared>) -> Self {
         let receiving = Arc::new(Receiving::new(Arc::clone(&shared)));
-        Self { raft, shared, receiving, passed_on: Arc::default() }
+        let options = &shared.options;
+        let early = Early { passed_on: Mutex::default(), permits: Arc::new(Semaphore::new(EARLY_FULL_MAX)) };
+        let votes_from = options.lease_reads.then(|| Instant::now() + options.election_max);
+        Self { raft, shared, receiving, early: Arc::new(early), votes_from }
     }
 }
 
@@ -43,12 +67,16 @@ fn text(error: impl std::fmt::Display) -> String {
 impl RaftService for Service {
     fn control(&self, _from: NodeId, kind: u8, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
         let (raft, shared) = (self.raft.clone(), Arc::clone(&self.shared));
-        let passed_on = Arc::clone(&self.passed_on);
+        let early = Arc::clone(&self.early);
+        let may_vote = self.votes_from.is_none_or(|from| Instant::now() >= from);
         Box::pin(async move {
             match kind {
+                message::VOTE | message::PRE_VOTE if !may_vote => {
+                    Err("this node has just started; a lease that it granted may still be running".to_owned())
+                }
                 message::APPEND => {
                     let request = message::decode_append(body).map_err(text)?;
-                    let result = heartbeat(&raft, &shared, &passed_on, request).await?;
+                    let result = heartbeat(&raft, &shared, &early, request).await?;
                     Ok(message::encode_append_answer(&result, shared.log.state().disk_full))
                 }
                 message::VOTE => {
@@ -104,20 +132,22 @@ type Heartbeat = AppendEntriesRequest<TypeConfig>;
 async fn heartbeat(
     raft: &ORaft,
     shared: &Arc<Shared>,
-    passed_on: &Mutex<Option<Instant>>,
+    early: &Early,
     request: Heartbeat,
 ) -> Result<StreamAppendResult<TypeConfig>, String> {
     let matching = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
     let conflict = request.prev_log_id;
-    let vote = types::vote(&request.vote);
-    let is_held = shared.log.state().disk_full && request.entries.is_empty() && shared.is_durable_vote(vote);
-    if is_held {
-        if is_due(passed_on, shared.options.election_min / 2) {
-            // Raft must hear of the leader, or it would stand for election; its answer comes when there is room.
+    if let Some(permit) = may_answer_early(raft, shared, early, &request) {
+        let is_full = shared.log.state().disk_full;
+        if !is_full || is_due(&early.passed_on, shared.options.election_max / 2) {
+            // Raft must hear of the leader, or it would stand for election.
             let raft = raft.clone();
-            tokio::spawn(async move { raft.append_entries(request).await });
+            tokio::spawn(async move {
+                let answer = raft.append_entries(request).await;
+                drop(permit);
+                answer
+            });
         }
-        shared.count_answer_while_full();
         return Ok(Ok(matching));
     }
     let answer = raft.append_entries(request).await.map_err(text)?;
@@ -138,6 +168,24 @@ fn answer_result(
         // Nothing conflicts with the empty log.
         (AppendEntriesResponse::Conflict, None) => Ok(None),
     }
+}
+
+/// A permit to answer without waiting for Raft.
+fn may_answer_early(
+    raft: &ORaft,
+    shared: &Shared,
+    early: &Early,
+    request: &Heartbeat,
+) -> Option<OwnedSemaphorePermit> {
+    let is_running = || raft.metrics().borrow_watched().running_state.is_ok();
+    let is_early = request.entries.is_empty()
+        && !shared.options.lease_reads
+        && shared.is_durable_vote(types::vote(&request.vote))
+        && request.prev_log_id.is_none_or(|id| shared.has_entry(types::log_id(&id)))
+        && is_running();
+    let open = EARLY_FULL_MAX - early.permits.available_permits();
+    let is_early = is_early && (open < EARLY_MAX || shared.log.state().disk_full);
+    is_early.then(|| Arc::clone(&early.permits).try_acquire_owned().ok()).flatten()
 }
 
 /// Whether `pause` has passed since this last said yes.

@@ -4,7 +4,7 @@
 //! must not, or when the last handle is dropped. Everything that waits on it fails then.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -34,10 +34,13 @@ pub(super) const WRITE_BYTES_MAX: usize = 1 << 20;
 
 type Answer = Result<Bytes, CallError>;
 
+/// Who waits for which answer; nothing once the link broke.
+type Pending = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>>;
+
 /// Where the answers of a link go.
 enum Sink {
     /// Each to whoever asked.
-    Calls(Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>>),
+    Calls(Pending),
     /// All to one receiver, in order of arrival.
     Stream(mpsc::Sender<Received>),
 }
@@ -52,7 +55,7 @@ pub(crate) struct Link {
 struct Shared {
     peer: String,
     broken: CancellationToken,
-    pending: Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>>,
+    pending: Pending,
     next_id: AtomicU64,
     inflight_max: usize,
     frame_bytes_max: usize,
@@ -81,7 +84,7 @@ impl Link {
         target: Target,
         options: &TransportOptions,
     ) -> Result<Self, CallError> {
-        let pending = Arc::new(Mutex::new(Some(HashMap::new())));
+        let pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let sink = Sink::Calls(Arc::clone(&pending));
         Self::open(net, target, options, sink, pending).await
     }
@@ -102,7 +105,7 @@ impl Link {
         target: Target,
         options: &TransportOptions,
         sink: Sink,
-        pending: Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>>,
+        pending: Pending,
     ) -> Result<Self, CallError> {
         let peer = target.name();
         let unreachable = |reason: String| CallError::Unreachable { peer: peer.clone(), reason };
@@ -202,7 +205,7 @@ impl Drop for Forget<'_> {
 async fn read<R: AsyncRead + Unpin>(
     mut reader: FrameReader<R>,
     sink: Sink,
-    pending: Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>>,
+    pending: Pending,
     broken: CancellationToken,
     dead_after: Duration,
     peer: String,

@@ -13,7 +13,7 @@
 //!
 //! A transport works before Raft is started, so that fresh nodes find each other. Any task may call it.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{
@@ -201,7 +201,8 @@ struct Inner {
     options: TransportOptions,
     local_addr: SocketAddr,
     state: RwLock<State>,
-    links: Mutex<HashMap<(NodeId, Channel), Arc<Slot>>>,
+    /// Ordered, so that a simulation closes connections in the same order each time.
+    links: Mutex<BTreeMap<(NodeId, Channel), Arc<Slot>>>,
     closed: CancellationToken,
 }
 
@@ -210,7 +211,7 @@ struct State {
     identity: PeerIdentity,
     /// Ends with the identity: child of `closed`.
     epoch: CancellationToken,
-    addresses: HashMap<NodeId, String>,
+    addresses: BTreeMap<NodeId, String>,
     service: Option<Arc<dyn PeerService>>,
     raft: Option<Arc<dyn RaftService>>,
 }

@@ -141,14 +141,13 @@ pub(crate) fn decode_append(mut body: Bytes) -> Result<AppendEntriesRequest<Type
     if count > body.len() / ENTRY_HEADER_BYTES {
         return Err(short());
     }
-    let mut next = prev_log_id.map_or(0, |id: OLogId| id.index.saturating_add(1));
+    let first = prev_log_id.map_or(0, |id: OLogId| id.index.saturating_add(1));
     let mut entries = Vec::with_capacity(count);
-    for _ in 0..count {
+    for next in (first..).take(count) {
         let id = LogId::new(u64_of(&mut body)?, u64_of(&mut body)?, u64_of(&mut body)?);
         if id.index != next {
             return Err(bad(format!("entry {id} stands where index {next} belongs")));
         }
-        next += 1;
         let kind = u8_of(&mut body)?;
         if body.len() < 7 {
             return Err(short());

@@ -135,7 +135,7 @@ impl Node {
         assert_eq!(self.seen().count, count);
     }
 
-    /// Proposes numbered data, again where the leader asks for it, as the node's batches would be.
+    /// Proposes numbered data on a leader that is expected to stay.
     pub(crate) async fn propose(&self, from: u64, count: u64) {
         for number in from..from + count {
             self.raft.propose(data(number), |_| {}).await.expect("Raft runs");
@@ -326,13 +326,16 @@ pub(crate) async fn retry<T, F: Future<Output = Result<T, Error>>>(
     }
 }
 
+/// What a proposal is given.
+pub(crate) type Callback = Box<dyn FnOnce(Refused) + Send>;
+
 /// A callback that keeps what it is told.
-pub(crate) fn refusals() -> (Arc<Mutex<Vec<Refused>>>, impl Fn() -> Box<dyn FnOnce(Refused) + Send>) {
+pub(crate) fn refusals() -> (Arc<Mutex<Vec<Refused>>>, impl Fn() -> Callback) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let keeper = Arc::clone(&told);
     let callback = move || {
         let told = Arc::clone(&keeper);
-        Box::new(move |why| told.lock().push(why)) as Box<dyn FnOnce(Refused) + Send>
+        Box::new(move |why| told.lock().push(why)) as Callback
     };
     (told, callback)
 }

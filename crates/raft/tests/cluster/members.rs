@@ -78,6 +78,7 @@ async fn leadership_moves_to_the_chosen_node_and_not_to_a_silent_one() {
     }
     let leader = cluster.leader().await.id.0;
     let follower = (1..=3).find(|id| *id != leader).expect("three nodes run");
+    cluster.node(follower).until("news of the leader", |now| now.leader == Some(NodeId(leader))).await;
     let answer = cluster.node(follower).raft.transfer_leader(NodeId(follower)).await;
     assert!(matches!(answer, Err(Error::NotLeader { leader: Some(id) }) if id.0 == leader), "{answer:?}");
 

@@ -40,6 +40,9 @@ pub const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a client that has to authenticate may take.
 pub const AUTHENTICATION_MAX: Duration = Duration::from_secs(60);
 
+/// Bytes of unwritten replies that count against no client's own limit.
+const OUTPUT_BYTES_UNCOUNTED: usize = 16 * 1024;
+
 /// How often an active connection looks at its timeouts, and an idle one.
 const TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(10);
@@ -259,7 +262,9 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
             self.output.push(piece);
         }
         let limit = self.session.tunables().output_limit;
-        let bytes = i64::try_from(self.output.bytes()).unwrap_or(i64::MAX);
+        // Redis does not count what fits its client's own buffer, so that no limit is too low for a status.
+        let counted = self.output.bytes().saturating_sub(OUTPUT_BYTES_UNCOUNTED);
+        let bytes = i64::try_from(counted).unwrap_or(i64::MAX);
         self.set_output_bytes(self.output.bytes());
         if limit.hard_bytes > 0 && bytes > limit.hard_bytes {
             tracing::warn!(client = %self.client.origin.addr, bytes, "closed: beyond client-output-buffer-limit");

@@ -96,6 +96,16 @@ async fn a_client_that_does_not_read_holds_bounded_memory() {
 }
 
 #[tokio::test]
+async fn no_output_limit_is_too_low_for_a_status() {
+    let served = Served::new();
+    served.solo.configure(&[("client-output-buffer-limit", "normal 1 1 1")]);
+    let mut wire = served.connect().await;
+    wire.ask("PING", "+PONG\r\n").await;
+    wire.ask("PING", "+PONG\r\n").await;
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn idle_clients_hold_no_buffers_and_end_by_the_timeout() {
     let served = Served::new();
     let mut wire = served.connect().await;

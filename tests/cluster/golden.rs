@@ -1,0 +1,134 @@
+//! The golden scripts of the command groups, through every node of three.
+//!
+//! Left out, by rule, and counted: steps marked `!`, which differ between servers by nature (they show the bare state's
+//! own clock, seed or figures); keyspace events, which no client can subscribe to yet; the rest of a script after
+//! it needs longer than [`WAIT_MS_MAX`] to pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use quorate_commands::golden::{Target, replay};
+use quorate_resp::{Protocol, Value};
+use quorate_testkit::{Client, Cluster};
+
+use crate::{QUORATE, alone, calm};
+
+/// A script may let this much time pass; time cannot be set here, so it really passes.
+const WAIT_MS_MAX: i64 = 1_500;
+
+#[test]
+fn every_node_answers_the_golden_scripts_to_the_letter() {
+    let _alone = alone();
+    let cluster = Cluster::start(QUORATE, 3, &calm(&[]));
+    let mut differences = Vec::new();
+    let (mut steps, mut marked, mut cut) = (0, 0, 0);
+    for node in 0..3 {
+        for path in scripts() {
+            let script = fs::read_to_string(&path).expect("a readable script");
+            let (script, was_cut) = without_long_waits(&script);
+            cut += usize::from(was_cut);
+            let mut target = Through::connect(&cluster, node);
+            let answered = replay(&script, &mut target);
+            let answered = answered.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            steps += script.lines().filter(|line| line.starts_with('>')).count();
+            marked += script.lines().filter(|line| line.starts_with(">!") || line.starts_with(">~!")).count();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            differences
+                .extend(difference(&script, &answered).map(|text| format!("node {node}, {name}: {text}")));
+        }
+    }
+    println!("{steps} steps, {marked} of them left out as marked; {cut} scripts cut at a long wait");
+    assert!(differences.is_empty(), "replies differ from the scripts:\n{}", differences.join("\n"));
+}
+
+fn scripts() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../commands/tests/golden");
+    let mut paths: Vec<PathBuf> = fs::read_dir(root)
+        .expect("the folder of scripts")
+        .flat_map(|group| fs::read_dir(group.expect("a group").path()).expect("a group's folder"))
+        .map(|script| script.expect("a script").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "golden"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+/// The script up to the first wait that is too long for a test; whether there was one.
+fn without_long_waits(script: &str) -> (String, bool) {
+    let too_long = |line: &str| {
+        let millis = line.strip_prefix("time +").and_then(|millis| millis.parse::<i64>().ok());
+        millis.is_some_and(|millis| millis > WAIT_MS_MAX)
+    };
+    let kept: Vec<_> = script.lines().take_while(|line| !too_long(line)).collect();
+    let cut = kept.len() < script.lines().count();
+    (kept.iter().flat_map(|line| [line, "\n"]).collect(), cut)
+}
+
+/// The first line that differs, events left out, with the request that it belongs to.
+fn difference(script: &str, answered: &str) -> Option<String> {
+    fn visible(text: &str) -> impl Iterator<Item = &str> {
+        text.lines().filter(|line| !line.starts_with("  event "))
+    }
+    let mut request = "";
+    for (expected, got) in visible(script).zip(visible(answered)) {
+        if expected != got {
+            return Some(format!("{request}\n  script: {expected}\n  got:    {got}"));
+        }
+        if expected.starts_with('>') {
+            request = expected;
+        }
+    }
+    (visible(script).count() != visible(answered).count()).then(|| "one has more lines".to_owned())
+}
+
+/// A node, over one connection.
+struct Through {
+    client: Client,
+}
+
+impl Through {
+    /// Connects to an emptied cluster with the settings that scripts begin with.
+    fn connect(cluster: &Cluster, node: usize) -> Through {
+        let mut client = cluster.client(node);
+        for setup in [
+            &["HELLO", "3"][..],
+            &["FLUSHALL"],
+            &["CONFIG", "SET", "maxmemory", "0", "hash-max-listpack-entries", "512"],
+            &["CONFIG", "SET", "hash-max-listpack-value", "64", "notify-keyspace-events", ""],
+        ] {
+            let reply = client.call(setup).expect("an undisturbed node");
+            assert!(!matches!(reply, Value::Error(_)), "{setup:?} gave {reply:?}");
+        }
+        Through { client }
+    }
+}
+
+impl Target for Through {
+    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+        (self.client.call_bytes(args).expect("an undisturbed node"), Vec::new())
+    }
+
+    fn advance(&mut self, millis: i64) {
+        std::thread::sleep(Duration::from_millis(millis.unsigned_abs()));
+    }
+
+    fn protocol(&mut self, protocol: Protocol) {
+        let version = if matches!(protocol, Protocol::Resp2) { "2" } else { "3" };
+        self.client.call(&["HELLO", version]).expect("an undisturbed node");
+    }
+
+    fn select(&mut self, db: i64) {
+        assert_eq!(self.client.text(&["SELECT", &db.to_string()]), Some("OK".into()));
+    }
+
+    fn events(&mut self, classes: &str) {
+        let set = self.client.text(&["CONFIG", "SET", "notify-keyspace-events", classes]);
+        assert_eq!(set, Some("OK".into()));
+    }
+
+    fn is_redis(&self) -> bool {
+        true
+    }
+}
