@@ -181,6 +181,15 @@ class Cluster:
     def connect(self, node: str):
         docker("network", "connect", f"--alias={node}", NETWORK, self.container(node))
 
+    def repair(self):
+        """After a failed test: runs every container and has it on the network, for the tests that follow."""
+        for node in NODES:
+            if not self.state(node)["Running"]:
+                self.start(node)
+            if NETWORK not in self.inspect(node)["NetworkSettings"]["Networks"]:
+                self.connect(node)
+        self.healthy()
+
     def check_whole(self):
         """Three voters, all there, one leader, all caught up, nothing half done."""
         goal = max(self.status(node)["committed"] for node in NODES)

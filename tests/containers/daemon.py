@@ -74,7 +74,12 @@ class Daemon:
         ]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["dockerd", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                ["dockerd", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A signal to the suite ends the tests first and the daemon after them.
+                start_new_session=True,
             )
         try:
             until("the Docker daemon answers", 60, self.answers)

@@ -184,12 +184,17 @@ class Counters:
 
     def progress(self, more: int):
         """Waits until each writer has had `more` further acknowledgements."""
-        goal = {node: count + more for node, count in self.acknowledged.items()}
-        until(
-            f"{more} more writes through each of {sorted(goal)}",
-            60,
-            lambda: self.faults or all(self.acknowledged[node] >= goal[node] for node in goal),
-        )
+        before = dict(self.acknowledged)
+
+        def is_done():
+            if self.faults:
+                return True
+            behind = {node: self.acknowledged[node] - count for node, count in before.items()}
+            if min(behind.values()) < more:
+                raise Failed(f"there were {behind}")
+            return True
+
+        until(f"{more} more writes through each node", 90, is_done)
         self.check()
 
     def check(self):

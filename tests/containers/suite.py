@@ -81,16 +81,15 @@ def published_ports_serve_clients(cluster: Cluster):
 
 
 def killed_leader_costs_no_error(cluster: Cluster):
-    kill_and_start_again(cluster, cluster.leader())
+    kill_and_start_again(cluster, cluster.leader(), "counter:killed leader")
 
 
 def killed_follower_costs_no_error(cluster: Cluster):
     leader = cluster.leader()
-    kill_and_start_again(cluster, next(node for node in NODES if node != leader))
+    kill_and_start_again(cluster, next(n for n in NODES if n != leader), "counter:killed follower")
 
 
-def kill_and_start_again(cluster: Cluster, victim: str):
-    key = f"counter:killed:{victim}"
+def kill_and_start_again(cluster: Cluster, victim: str, key: str):
     survivors = [node for node in NODES if node != victim]
     with writers(cluster, key, survivors) as counters:
         counters.progress(100)
@@ -127,23 +126,24 @@ def crashed_node_comes_back_by_itself(cluster: Cluster):
 
 
 def cut_off_leader_serves_nothing_stale(cluster: Cluster):
-    cut_off_and_heal(cluster, cluster.leader())
+    cut_off_and_heal(cluster, cluster.leader(), "cut leader")
 
 
 def cut_off_follower_serves_nothing_stale(cluster: Cluster):
     leader = cluster.leader()
-    cut_off_and_heal(cluster, next(node for node in NODES if node != leader))
+    cut_off_and_heal(cluster, next(n for n in NODES if n != leader), "cut follower")
 
 
-def cut_off_and_heal(cluster: Cluster, victim: str):
+def cut_off_and_heal(cluster: Cluster, victim: str, what: str):
     majority = [node for node in NODES if node != victim]
-    side, lost, key = f"side:{victim}", f"lost:{victim}", f"counter:cut:{victim}"
+    side, lost, key = f"side:{what}", f"lost:{what}", f"counter:{what}"
     with cluster.client(majority[0]) as client:
         expect("SET before", "OK", client("SET", side, "before"))
     with cluster.client_inside(victim) as known, writers(cluster, key, majority) as counters:
         expect("GET before", "before", known("GET", side))
         counters.progress(100)
         cluster.cut(victim)
+        tell(f"{victim} is cut off")
 
         # The majority goes on.
         until("the majority has a leader", ELECTION_SECONDS_MAX, lambda: cluster.leader(*majority))
@@ -151,6 +151,7 @@ def cut_off_and_heal(cluster: Cluster, victim: str):
         for node in majority:
             with cluster.client(node) as client:
                 expect(f"SET on {node}", "OK", client("SET", side, f"after on {node}"))
+        tell("the majority writes")
         newest = f"after on {majority[-1]}"
         cluster.check_value(side, newest, *majority)
 
@@ -162,6 +163,7 @@ def cut_off_and_heal(cluster: Cluster, victim: str):
                 "write": lambda: writer("SET", lost, "written in the minority"),
             }
             outcomes = unanswered(victim, asked)
+        tell(f"{victim}: {outcomes}")
         until(f"{victim} unhealthy", 60, lambda: cluster.health(victim) == "unhealthy")
         # Alive all the same: restarting it would not help.
         docker("exec", cluster.container(victim), "quorate", "health", "--live")
@@ -169,11 +171,12 @@ def cut_off_and_heal(cluster: Cluster, victim: str):
 
         # It heals without help, even under another address.
         cluster.connect(victim)
+        tell(f"{victim} is connected again")
         cluster.healthy()
         counters.progress(100)
         total = counters.finish()
     pause = max(counters.pause_max.values())
-    tell(f"{victim} cut off, {total} writes, longest pause {pause:.2f} s; there: {outcomes}")
+    tell(f"{total} writes, longest pause {pause:.2f} s")
     cluster.check_value(side, newest)
     cluster.check_value(key, str(total))
     # An error reply to a write is a promise; a closed connection is none.
@@ -307,7 +310,8 @@ def writers(cluster: Cluster, key: str, nodes) -> Counters:
 
 
 def tell(text: str):
-    print(f"    {text}", flush=True)
+    """One line of what was seen, with the time of the nodes' logs."""
+    print(f"    {time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)
 
 
 def carry_out(tests, cluster: Cluster) -> tuple[int, int]:
@@ -327,7 +331,7 @@ def carry_out(tests, cluster: Cluster) -> tuple[int, int]:
             failed += 1
             print(f"FAILED {test.__name__}:\n{traceback.format_exc()}", flush=True)
         try:
-            cluster.healthy(seconds=30)
+            cluster.repair()
         except Failed as error:
             left = len(tests) - passed - failed
             failed += left

@@ -37,6 +37,7 @@ use crate::machine::Replica;
 use crate::options::{Components, NodeOptions};
 use crate::peers::Peers;
 use crate::pipeline::{Gauges, Pipeline};
+use crate::rules;
 use crate::service::{FormRequest, Service};
 use crate::session::Front;
 
@@ -388,6 +389,9 @@ impl Inner {
             trouble.clone_from(error);
         } else if metrics.disk_full {
             trouble = "the disk is full".into();
+        } else if ready && running.is_some_and(|running| !self.is_in_touch(running)) {
+            // A balancer must not send clients here: they would wait, and then be refused.
+            trouble = "no leader with a quorum has been heard of lately".into();
         }
         let (keys, memory_bytes) = running.map_or((0, 0), |running| {
             running.replica.read(|replicated| {
@@ -416,6 +420,19 @@ impl Inner {
             draining: self.draining.load(Ordering::Acquire),
             pid: std::process::id(),
         }
+    }
+
+    /// Whether this node has lately heard from a leader, or as the leader from a quorum; lately is the
+    /// bound on staleness. A leader that is cut off goes on believing that it leads.
+    pub(crate) fn is_in_touch(&self, running: &Running) -> bool {
+        let lately = self.options.staleness_max;
+        let leadership = *running.raft.leadership().borrow();
+        if leadership.leader_is_me {
+            // A cluster of one has nobody to hear from.
+            let is_alone = rules::voters(&running.raft.members()).len() == 1;
+            return is_alone || running.raft.metrics().since_quorum_ack.is_some_and(|since| since <= lately);
+        }
+        leadership.leader.is_some_and(|leader| self.peers.heard_within(leader, lately))
     }
 
     /// Moves on in the node's life.
