@@ -54,6 +54,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn free_addresses(count: u32) -> std::io::Result<BTreeMap<u32, String>> {
     let listeners: Vec<_> =
         (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    let address = |listener: &std::net::TcpListener| Ok(listener.local_addr()?.to_string());
-    (1..).zip(&listeners).map(|(number, listener)| Ok((number, address(listener)?))).collect()
+    (1..).zip(&listeners).map(|(number, listener)| Ok((number, listener.local_addr()?.to_string()))).collect()
 }
