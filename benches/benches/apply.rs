@@ -9,6 +9,9 @@ use quorate_commands::{Args, EventClasses, Events, Read, Route, State, WriteCont
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};
 
+/// A name, the arguments that vary, and those that do not.
+type Case<'a> = (&'a str, Vec<String>, &'a [&'a [u8]]);
+
 const KEYS: usize = 100_000;
 const NOW: Millis = Millis(1_700_000_000_000);
 
@@ -67,7 +70,7 @@ fn keys(prefix: &str, step: usize) -> Vec<String> {
 fn apply(c: &mut Criterion) {
     let mut node = Node::new();
     let value = [b'w'; 64];
-    let cases: [(&str, Vec<String>, &[&[u8]]); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("SET 64 bytes", keys("key", 1), &[b"SET", b"", &value]),
         ("SET 64 bytes with EX", keys("key", 1), &[b"SET", b"", &value, b"EX", b"100"]),
         ("GET", keys("key", 1), &[b"GET", b""]),

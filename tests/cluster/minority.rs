@@ -103,8 +103,7 @@ fn serves(cluster: &Cluster, node: usize, before: i64, unknown: i64) {
     let right = before + 1..=before + 1 + unknown;
     assert!(right.contains(&now), "the counter shows {now} instead of {right:?}");
     for other in 0..3 {
-        let seen: i64 =
-            cluster.client(other).text(&["GET", "counter"]).expect("there").parse().expect("a counter");
+        let seen = seen(cluster, other);
         assert!(seen >= now, "node {other} shows {seen} after {now} was acknowledged");
     }
 }

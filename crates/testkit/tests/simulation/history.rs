@@ -22,7 +22,12 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(keep: bool) -> Trace {
-        Trace { digest: 0xcbf2_9ce4_8422_2325, events: 0, keep: keep.then(String::new), print: std::env::var_os("QUORATE_PRINT").is_some() }
+        Trace {
+            digest: 0xcbf2_9ce4_8422_2325,
+            events: 0,
+            keep: keep.then(String::new),
+            print: std::env::var_os("QUORATE_PRINT").is_some(),
+        }
     }
 
     /// Adds an event (FNV-1a).
