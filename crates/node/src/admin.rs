@@ -1,7 +1,7 @@
 //! What an administrator asks of a cluster, and what he is told: plain values.
 //!
 //! The HTTP API, the command line and the embedding API all speak in these types; the cluster's rules
-//! live in [`crate::cluster`]. Every call may be made on any node, which forwards it to the leader.
+//! live in `cluster.rs`. Every call may be made on any node, which forwards it to the leader.
 //! Every call is idempotent or says what it changed.
 //!
 //! Invariant: these types are JSON on the outside (`serde_json`, field names are API) and travel

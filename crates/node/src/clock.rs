@@ -27,7 +27,7 @@ use quorate_raft::NodeId;
 use tokio::time::Instant;
 
 /// How far above the newest applied stamp a read barrier's time may lie. Below the shortest election,
-/// above the longest distance of two stamps (see [`crate::leader`]).
+/// above the longest distance of two stamps (see `leader.rs`).
 pub const GRANT: Duration = Duration::from_millis(450);
 
 /// How long a sample of another node's clock counts.
