@@ -96,8 +96,7 @@ impl<B: Backend> Session<B> {
         }
         let Some(value) = printable(&args[3]) else {
             return Err(Error::text(format!(
-                "ERR {} cannot contain spaces, newlines or special characters.",
-                if lib_name { "lib-name" } else { "lib-ver" },
+                "ERR {option} cannot contain spaces, newlines or special characters."
             )));
         };
         let value = value.to_owned();

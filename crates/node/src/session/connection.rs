@@ -88,8 +88,12 @@ impl<B: Backend> Session<B> {
 
     fn select(&mut self, args: Args<'_>) -> Result<(), Error> {
         let number = args.integer(1)?;
+        // What is no `int` of C is refused before it is looked at as a database.
         if i32::try_from(number).is_err() {
-            return Err(Error::NotInteger);
+            let (least, most) = (i32::MIN, i32::MAX);
+            return Err(Error::text(format!(
+                "ERR value is out of range, value must between {least} and {most}"
+            )));
         }
         let db = DbIndex::new(number).ok_or(Error::DbOutOfRange)?;
         self.set_db(db);

@@ -17,7 +17,7 @@ async fn simple_commands() {
         ("SELECT 16", "-ERR DB index is out of range|"),
         ("SELECT -1", "-ERR DB index is out of range|"),
         ("SELECT x", "-ERR value is not an integer or out of range|"),
-        ("SELECT 99999999999", "-ERR value is not an integer or out of range|"),
+        ("SELECT 99999999999", "-ERR value is out of range, value must between -2147483648 and 2147483647|"),
         ("ACL WHOAMI", "$7|default|"),
         ("ACL USERS", "*1|$7|default|"),
         ("ACL LIST", "*1|$51|user default on nopass sanitize-payload ~* &* +@all|"),

@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod golden;
 mod node;
 mod pipeline;
 
