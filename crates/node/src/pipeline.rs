@@ -415,9 +415,7 @@ mod tests {
 
         fn requests(&self, i: usize) -> usize {
             match Data::decode(&self.sent.lock()[i]) {
-                Ok(Data::Batch { requests, .. }) => {
-                    requests.filter(|request| request.is_ok()).count()
-                }
+                Ok(Data::Batch { requests, .. }) => requests.filter(|request| request.is_ok()).count(),
                 other => panic!("{other:?} is no batch"),
             }
         }
