@@ -5,7 +5,7 @@
 //! Invariants:
 //! - `*` any bytes, `?` one byte, `[a-z]`, `[^x]`, `\x`; an unfinished class ends with the pattern.
 //! - Bytes in a class range compare as signed, as `char` does in Redis on x86-64.
-//! - A pattern does not match beyond its [`STARS_MAX`]th star, as in Redis, which bounds its recursion so.
+//! - A pattern does not match beyond its `STARS_MAX`th star, as in Redis, which bounds its recursion so.
 //! - Time is at most pattern length times text length and the stack is flat, whatever a client sends: every
 //!   construct but `*` consumes exactly one byte, so only the last `*` ever needs to be tried again.
 //!
