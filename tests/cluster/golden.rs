@@ -12,7 +12,7 @@ use quorate_commands::golden::{Target, replay};
 use quorate_resp::{Protocol, Value};
 use quorate_testkit::{Client, Cluster};
 
-use crate::{QUORATE, alone, calm};
+use crate::{QUORATE, alone, calm, count};
 
 /// A script may let this much time pass; time cannot be set here, so it really passes.
 const WAIT_MS_MAX: i64 = 1_500;
@@ -23,8 +23,12 @@ fn every_node_answers_the_golden_scripts_to_the_letter() {
     let cluster = Cluster::start(QUORATE, 3, &calm(&[]));
     let mut differences = Vec::new();
     let (mut steps, mut marked, mut cut) = (0, 0, 0);
+    let all = count(0, 1) == 1;
     for node in 0..3 {
-        for path in scripts() {
+        // Thousands of round trips: in a quick run every script goes through one node, and every node has some.
+        let its =
+            scripts().into_iter().enumerate().filter(|(i, _)| all || i % 3 == node).map(|(_, path)| path);
+        for path in its {
             let script = fs::read_to_string(&path).expect("a readable script");
             let (script, was_cut) = without_long_waits(&script);
             cut += usize::from(was_cut);
@@ -107,7 +111,11 @@ impl Through {
 
 impl Target for Through {
     fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
-        (self.client.call_bytes(args).expect("an undisturbed node"), Vec::new())
+        let reply = self.client.call_bytes(args).unwrap_or_else(|error| {
+            let args: Vec<_> = args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+            panic!("an undisturbed node did not answer {args:?}: {error}")
+        });
+        (reply, Vec::new())
     }
 
     fn advance(&mut self, millis: i64) {
