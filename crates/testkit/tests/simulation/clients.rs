@@ -30,6 +30,17 @@ pub(crate) struct Workload {
     pub(crate) enough: Arc<AtomicBool>,
     /// The longest pause between two requests of a client, in milliseconds.
     pub(crate) pause_max: u64,
+    /// Clients that run.
+    pub(crate) running: Arc<AtomicU64>,
+}
+
+/// Counts a client for as long as it lives, also if its host dies.
+struct Counted(Arc<AtomicU64>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Workload {
@@ -37,8 +48,13 @@ impl Workload {
     pub(crate) async fn client(self, node: Node) {
         let number = self.next_client.fetch_add(1, Ordering::Relaxed) as u32;
         let client = node.client();
-        while !self.enough.load(Ordering::Relaxed) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(self.running.clone());
+        loop {
             tokio::time::sleep(Duration::from_millis(self.seeds.below(self.pause_max))).await;
+            if self.enough.load(Ordering::Relaxed) {
+                return;
+            }
             let (key, action) = self.choose();
             // What went wrong is in the history; the next request tries again.
             let _seen = self.ask(&client, number, key, action).await;

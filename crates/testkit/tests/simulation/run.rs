@@ -74,6 +74,7 @@ struct Run {
     enough: Arc<AtomicBool>,
     finale: Arc<AtomicBool>,
     finished: Arc<AtomicU64>,
+    clients: Arc<AtomicU64>,
 }
 
 struct Host {
@@ -118,6 +119,7 @@ impl Run {
             enough: enough.clone(),
             finale,
             finished: Arc::default(),
+            clients: Arc::default(),
             seeds: seeds.clone(),
         };
         let workload = Workload {
@@ -125,6 +127,7 @@ impl Run {
             next_value: Arc::default(),
             next_client: Arc::default(),
             enough,
+            running: run.clients.clone(),
             pause_max: 10 + seeds.below(100),
             seeds,
         };
@@ -191,6 +194,7 @@ impl Run {
             self.step()?;
         }
         self.enough.store(true, Ordering::Relaxed);
+        self.until("all clients end", PATIENCE, |run| run.clients.load(Ordering::Relaxed) == 0)?;
         self.until("all nodes have applied the same", PATIENCE, Run::all_agree)?;
         self.finale.store(true, Ordering::Relaxed);
         self.until("all nodes answer", PATIENCE, |run| {
