@@ -37,6 +37,7 @@ mod memory;
 mod scan;
 pub mod settings;
 mod state;
+mod streams;
 mod strings;
 pub mod table;
 

@@ -138,6 +138,10 @@ impl Redis {
             "512",
             "hash-max-listpack-value",
             "64",
+            "stream-node-max-entries",
+            "100",
+            "stream-node-max-bytes",
+            "4096",
         ];
         redis.requests.run(&[&["config", "set"], &defaults[..]].concat());
         redis.events.run(&["psubscribe", "__keyevent@*__:*"]);

@@ -294,6 +294,13 @@ pub struct EntryMut<'a> {
 }
 
 impl EntryMut<'_> {
+    /// Takes what was removed from the value, to be freed where nobody waits if that takes long.
+    pub fn discard(&mut self, removed: Value) {
+        if removed.is_heavy() {
+            self.garbage.push(Garbage::Value(removed));
+        }
+    }
+
     /// Puts another value in the place of the old one; the expiry stays.
     pub fn replace(&mut self, value: Value) {
         let old = std::mem::replace(self.entry.value_mut(), value);

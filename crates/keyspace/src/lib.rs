@@ -23,10 +23,12 @@ mod hash;
 mod ids;
 mod keyspace;
 mod packed;
+pub mod redis_listpack;
 mod removals;
 mod rng;
 mod seed;
 mod snapshot;
+mod stream;
 mod string;
 mod value;
 
@@ -42,5 +44,9 @@ pub use keyspace::{Expired, Garbage, Keyspace};
 pub use rng::Rng;
 pub use seed::Seed;
 pub use snapshot::Snapshot;
+pub use stream::{
+    Consumer, ENTRY_BYTES_MAX, Group, Pending, StreamBuilder, StreamEntries, StreamEntry, StreamId,
+    StreamLimits, StreamRange, StreamValue, Trim, TrimTo, Trimmed,
+};
 pub use string::{StringEncoding, StringValue};
 pub use value::{Entry, Value};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, Millis, StringValue, Version};
+use crate::{HashValue, Millis, StreamValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub enum Value {
     String(StringValue),
     /// A hash; never empty inside a keyspace.
     Hash(Arc<HashValue>),
+    /// A stream; it may be empty.
+    Stream(Arc<StreamValue>),
 }
 
 // Every key of the keyspace pays for these.
@@ -34,11 +36,17 @@ impl Value {
         Value::Hash(Arc::new(hash))
     }
 
+    /// A stream.
+    pub fn stream(stream: StreamValue) -> Value {
+        Value::Stream(Arc::new(stream))
+    }
+
     /// Redis' name of the type (TYPE, SCAN TYPE).
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::String(_) => "string",
             Value::Hash(_) => "hash",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -47,6 +55,7 @@ impl Value {
         match self {
             Value::String(string) => string.encoding().name(),
             Value::Hash(hash) => hash.encoding().name(),
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -82,11 +91,28 @@ impl Value {
         }
     }
 
+    /// The stream, where this is one.
+    pub fn as_stream(&self) -> Option<&StreamValue> {
+        match self {
+            Value::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The stream for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_stream_mut(&mut self) -> Option<&mut StreamValue> {
+        match self {
+            Value::Stream(stream) => Some(Arc::make_mut(stream)),
+            _ => None,
+        }
+    }
+
     /// Bytes of heap behind the value: an estimate that depends on content and encoding alone.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::Stream(stream) => stream.heap_bytes(),
         }
     }
 
@@ -95,6 +121,7 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+            Value::Stream(stream) => stream.parts() > HEAVY_ELEMENTS_MIN,
         }
     }
 }

@@ -145,6 +145,8 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 const PROTO_MAX_BULK_LEN: SettingId = SettingId::of("proto-max-bulk-len");
 const HASH_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("hash-max-listpack-entries");
 const HASH_MAX_LISTPACK_VALUE: SettingId = SettingId::of("hash-max-listpack-value");
+const STREAM_NODE_MAX_BYTES: SettingId = SettingId::of("stream-node-max-bytes");
+const STREAM_NODE_MAX_ENTRIES: SettingId = SettingId::of("stream-node-max-entries");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
 const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
@@ -330,6 +332,16 @@ impl Settings {
     /// Longest field or value of a hash in the compact form, in bytes.
     pub fn hash_max_listpack_value(&self) -> usize {
         self.size(HASH_MAX_LISTPACK_VALUE)
+    }
+
+    /// Bytes from which a stream's node takes no entry; 0: no limit.
+    pub fn stream_node_max_bytes(&self) -> usize {
+        self.size(STREAM_NODE_MAX_BYTES)
+    }
+
+    /// Most entries of a stream's node; 0: no limit.
+    pub fn stream_node_max_entries(&self) -> usize {
+        self.size(STREAM_NODE_MAX_ENTRIES)
     }
 
     /// Memory limit of the data in bytes; 0: no limit.

@@ -5,9 +5,10 @@
 
 use crate::cow_map::Iter;
 use crate::hash::HashContents;
+use crate::stream::{StreamPlace, StreamWalk};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, PACKED, RAW, TABLE};
+use super::{BYTES, INTEGER, PACKED, RAW, STREAM, TABLE};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -26,11 +27,14 @@ pub(crate) enum Place {
     Start,
     /// After this key of a map.
     After(u64, Blob),
+    /// Before this piece of a stream.
+    Stream(StreamPlace),
 }
 
 /// The pieces of a value from some place on.
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
+    Stream(StreamWalk<'a>),
 }
 
 /// A walk over a map.
@@ -50,6 +54,7 @@ impl Value {
                 HashContents::Packed(_) => PACKED,
                 HashContents::Table(..) => TABLE,
             },
+            Value::Stream(_) => STREAM,
         }
     }
 
@@ -65,6 +70,11 @@ impl Value {
                     Contents::Pieces(Walk::Pairs(MapWalk::new(map, from)), encoded_bytes)
                 }
             },
+            Value::Stream(stream) => {
+                let place = if let Place::Stream(place) = from { *place } else { StreamPlace::default() };
+                let walk = StreamWalk::new(stream, place);
+                Contents::Pieces(Walk::Stream(walk), stream.encoded_bytes())
+            }
         }
     }
 
@@ -86,6 +96,7 @@ impl Walk<'_> {
                 packed::push(out, field);
                 packed::push(out, value);
             }),
+            Walk::Stream(walk) => walk.next_piece(out),
         }
     }
 
@@ -93,6 +104,7 @@ impl Walk<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Walk::Pairs(walk) => walk.place(),
+            Walk::Stream(walk) => Some(Place::Stream(walk.place())),
         }
     }
 }
@@ -100,8 +112,8 @@ impl Walk<'_> {
 impl<'a, V: Clone> MapWalk<'a, V> {
     fn new(map: &'a CowMap<V>, from: &Place) -> MapWalk<'a, V> {
         let rest = match from {
-            Place::Start => map.iter(),
             Place::After(hash, key) => map.iter_after(*hash, key),
+            _ => map.iter(),
         };
         MapWalk { rest, last: None }
     }

@@ -1,10 +1,11 @@
 //! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
 
 use super::{
-    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW, REMOVALS, TABLE,
+    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW, REMOVALS, STREAM, TABLE,
     VARINT_BYTES_MAX, VERSION,
 };
 use crate::removals::SLOTS;
+use crate::stream::StreamBuild;
 use crate::{
     Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, StringValue, Value, packed,
 };
@@ -194,6 +195,7 @@ enum Parts {
     /// Nothing: the value comes in one piece.
     None,
     Pairs(CowMap<Blob>),
+    Stream(Box<StreamBuild>),
 }
 
 impl Build {
@@ -201,6 +203,7 @@ impl Build {
         let parts = match tag {
             INTEGER | BYTES | RAW | PACKED => Parts::None,
             TABLE => Parts::Pairs(CowMap::new(seed)),
+            STREAM => Parts::Stream(Box::default()),
             tag => return Err(Error::Unknown { what: "type of value", tag }),
         };
         Ok(Build { tag, parts, rest: Vec::new() })
@@ -224,6 +227,10 @@ impl Build {
                 Ok(Value::hash(HashValue::from_table(map)))
             }
             Parts::Pairs(_) => Err(Error::Damaged("a hash table")),
+            Parts::Stream(build) if rest.is_empty() => {
+                build.finish().map(Value::stream).ok_or(Error::Damaged("a stream"))
+            }
+            Parts::Stream(_) => Err(Error::Damaged("a stream that is cut off")),
         }
     }
 }
@@ -240,6 +247,7 @@ impl Parts {
                 }
                 Ok(Some(bytes.len() - after.len()))
             }
+            Parts::Stream(build) => build.take(bytes),
         }
     }
 }

@@ -25,6 +25,7 @@
 //! | 3 | string that was changed in place | the bytes |
 //! | 4 | packed hash, in order of insertion | pairs, see below |
 //! | 5 | hash table, ordered by (hash, field) | pairs, see below |
+//! | 13 | stream | see `stream::pieces` |
 //!
 //! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, as 4 and
 //! 5, differ in what `OBJECT ENCODING` replies, so they are told apart.
@@ -60,6 +61,7 @@ const BYTES: u8 = 2;
 const RAW: u8 = 3;
 const PACKED: u8 = 4;
 const TABLE: u8 = 5;
+const STREAM: u8 = 13;
 const EXPIRES: u8 = 0x80;
 
 const VARINT_BYTES_MAX: usize = 10;
