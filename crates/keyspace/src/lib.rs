@@ -27,6 +27,7 @@ mod removals;
 mod rng;
 mod seed;
 mod snapshot;
+mod sorted_set;
 mod string;
 mod value;
 
@@ -42,5 +43,6 @@ pub use keyspace::{Expired, Garbage, Keyspace};
 pub use rng::Rng;
 pub use seed::Seed;
 pub use snapshot::Snapshot;
+pub use sorted_set::{SortedSetEncoding, SortedSetIter, SortedSetLimits, SortedSetValue};
 pub use string::{StringEncoding, StringValue};
 pub use value::{Entry, Value};

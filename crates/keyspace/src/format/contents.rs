@@ -4,10 +4,12 @@
 //! a [`Place`] between blocks and no iterator. The same pieces make the digest.
 
 use crate::cow_map::Iter;
+use crate::cow_tree::{CowTree, TreeItem, TreeIter};
 use crate::hash::HashContents;
+use crate::sorted_set::{Scored, SortedSetContents, push_scored};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, PACKED, RAW, TABLE};
+use super::{BYTES, INTEGER, PACKED, PACKED_SCORES, RAW, SCORE_TREE, TABLE};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -26,17 +28,27 @@ pub(crate) enum Place {
     Start,
     /// After this key of a map.
     After(u64, Blob),
+    /// Before this index of a sequence.
+    At(usize),
 }
 
 /// The pieces of a value from some place on.
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
+    Scored(TreeWalk<'a, Scored>),
 }
 
 /// A walk over a map.
 pub(crate) struct MapWalk<'a, V> {
     rest: Iter<'a, V>,
     last: Option<(u64, &'a Blob)>,
+}
+
+/// A walk over a sequence.
+pub(crate) struct TreeWalk<'a, T> {
+    rest: TreeIter<'a, T>,
+    /// The next item's index.
+    next: usize,
 }
 
 impl Value {
@@ -49,6 +61,10 @@ impl Value {
             Value::Hash(hash) => match hash.contents() {
                 HashContents::Packed(_) => PACKED,
                 HashContents::Table(..) => TABLE,
+            },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(_) => PACKED_SCORES,
+                SortedSetContents::Tree(..) => SCORE_TREE,
             },
         }
     }
@@ -63,6 +79,12 @@ impl Value {
                 HashContents::Packed(data) => Contents::Bytes(data),
                 HashContents::Table(map, encoded_bytes) => {
                     Contents::Pieces(Walk::Pairs(MapWalk::new(map, from)), encoded_bytes)
+                }
+            },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(data) => Contents::Bytes(data),
+                SortedSetContents::Tree(order, encoded_bytes) => {
+                    Contents::Pieces(Walk::Scored(TreeWalk::new(order, from)), encoded_bytes)
                 }
             },
         }
@@ -86,6 +108,9 @@ impl Walk<'_> {
                 packed::push(out, field);
                 packed::push(out, value);
             }),
+            Walk::Scored(walk) => {
+                walk.next_piece(out, |scored, out| push_scored(out, &scored.member, scored.score))
+            }
         }
     }
 
@@ -93,6 +118,7 @@ impl Walk<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Walk::Pairs(walk) => walk.place(),
+            Walk::Scored(walk) => Some(walk.place()),
         }
     }
 }
@@ -102,6 +128,7 @@ impl<'a, V: Clone> MapWalk<'a, V> {
         let rest = match from {
             Place::Start => map.iter(),
             Place::After(hash, key) => map.iter_after(*hash, key),
+            Place::At(_) => unreachable!("a place belongs to one value"),
         };
         MapWalk { rest, last: None }
     }
@@ -115,5 +142,27 @@ impl<'a, V: Clone> MapWalk<'a, V> {
 
     fn place(&self) -> Option<Place> {
         self.last.map(|(hash, key)| Place::After(hash, key.clone()))
+    }
+}
+
+impl<'a, T: TreeItem> TreeWalk<'a, T> {
+    fn new(tree: &'a CowTree<T>, from: &Place) -> TreeWalk<'a, T> {
+        let next = match from {
+            Place::Start => 0,
+            Place::At(index) => *index,
+            Place::After(..) => unreachable!("a place belongs to one value"),
+        };
+        TreeWalk { rest: tree.range(next..tree.len()), next }
+    }
+
+    fn next_piece(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&T, &mut Vec<u8>)) -> bool {
+        let Some(item) = self.rest.next() else { return false };
+        self.next += 1;
+        write(item, out);
+        true
+    }
+
+    fn place(&self) -> Place {
+        Place::At(self.next)
     }
 }
