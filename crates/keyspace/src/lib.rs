@@ -33,6 +33,7 @@ pub use blob::Blob;
 pub use cow_map::{CowMap, Iter};
 pub use db::{Db, EntryMut};
 pub use error::Error;
+pub use format::VERSION as FORMAT_VERSION;
 pub use format::{Decoder, Encoder};
 pub use hash::{HashEncoding, HashIter, HashLimits, HashValue};
 pub use ids::{DATABASES, DbIndex, Millis, Version};

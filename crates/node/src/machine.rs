@@ -35,7 +35,7 @@ use crate::session::Front;
 /// logically from the moment they are due.
 const EXPIRED_PER_ENTRY_MAX: usize = 512;
 /// The first block of a snapshot: format of the machine's own part.
-const HEAD_FORMAT: u8 = 1;
+pub(crate) const HEAD_FORMAT: u8 = 1;
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
 /// own, so that a watched key shows a change within the same batch.
