@@ -27,6 +27,7 @@ mod reclaim;
 mod rules;
 mod service;
 pub mod session;
+mod watch;
 
 pub use client::{Client, ClientError};
 pub use formats::FORMATS;
