@@ -17,6 +17,7 @@
 //! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
 
 mod args;
+mod bitmaps;
 mod command;
 mod config;
 mod context;

@@ -15,6 +15,7 @@
 
 mod blob;
 mod cow_map;
+mod cow_tree;
 mod db;
 mod error;
 mod format;
@@ -31,6 +32,7 @@ mod value;
 
 pub use blob::Blob;
 pub use cow_map::{CowMap, Iter};
+pub use cow_tree::{CowTree, TreeItem, TreeIter};
 pub use db::{Db, EntryMut};
 pub use error::Error;
 pub use format::VERSION as FORMAT_VERSION;

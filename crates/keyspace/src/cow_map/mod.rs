@@ -127,6 +127,18 @@ impl<V: Clone> CowMap<V> {
         Iter::new(self.root.as_ref(), hash)
     }
 
+    /// The pairs after this one, which need not be there any more.
+    pub(crate) fn iter_after(&self, last_hash: u64, last_key: &Blob) -> Iter<'_, V> {
+        let mut pairs = self.iter_from(last_hash);
+        loop {
+            let here = pairs.clone();
+            match pairs.next_hashed() {
+                Some((hash, key, _)) if (hash, key) <= (last_hash, last_key) => {}
+                _ => return here,
+            }
+        }
+    }
+
     pub(crate) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<(&Blob, &V)> {
         self.root.as_ref()?.get(hash, key)
     }

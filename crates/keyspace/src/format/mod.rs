@@ -29,6 +29,7 @@
 //! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, as 4 and
 //! 5, differ in what `OBJECT ENCODING` replies, so they are told apart.
 
+mod contents;
 mod decode;
 mod encode;
 #[cfg(test)]
@@ -37,7 +38,7 @@ mod tests;
 pub use decode::Decoder;
 pub use encode::Encoder;
 
-pub(crate) use encode::value_type;
+pub(crate) use contents::{Contents, Place};
 
 /// A block's bound.
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
