@@ -54,5 +54,6 @@ pub use events::{Event, EventClass, EventClasses, Events};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;
+pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};

@@ -36,6 +36,7 @@ pub use cow_map::{CowMap, Iter};
 pub use cow_tree::{CowTree, TreeItem, TreeIter};
 pub use db::{Db, EntryMut};
 pub use error::Error;
+pub use format::VERSION as FORMAT_VERSION;
 pub use format::{Decoder, Encoder};
 pub use hash::{HashEncoding, HashIter, HashLimits, HashValue};
 pub use ids::{DATABASES, DbIndex, Millis, Version};

@@ -51,7 +51,8 @@ const BLOCK_BYTES_MAX: usize = 64 * 1024;
 const RECORD_BYTES_MIN: usize = 64;
 
 const MAGIC: &[u8; 4] = b"QKEY";
-const VERSION: u16 = 1;
+/// The version of the keyspace in snapshots that this program writes.
+pub const VERSION: u16 = 1;
 
 const HEADER: u8 = 0x01;
 const DATABASE: u8 = 0x02;
