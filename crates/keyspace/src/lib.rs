@@ -28,6 +28,7 @@ mod removals;
 mod rng;
 mod seed;
 mod snapshot;
+mod sorted_set;
 mod stream;
 mod string;
 mod value;
@@ -37,6 +38,7 @@ pub use cow_map::{CowMap, Iter};
 pub use cow_tree::{CowTree, TreeItem, TreeIter};
 pub use db::{Db, EntryMut};
 pub use error::Error;
+pub use format::VERSION as FORMAT_VERSION;
 pub use format::{Decoder, Encoder};
 pub use hash::{HashEncoding, HashIter, HashLimits, HashValue};
 pub use ids::{DATABASES, DbIndex, Millis, Version};
@@ -44,6 +46,7 @@ pub use keyspace::{Expired, Garbage, Keyspace};
 pub use rng::Rng;
 pub use seed::Seed;
 pub use snapshot::Snapshot;
+pub use sorted_set::{SortedSetEncoding, SortedSetIter, SortedSetLimits, SortedSetValue};
 pub use stream::{
     Consumer, ENTRY_BYTES_MAX, Group, Pending, StreamBuilder, StreamEntries, StreamEntry, StreamId,
     StreamLimits, StreamRange, StreamValue, Trim, TrimTo, Trimmed,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, Millis, StreamValue, StringValue, Version};
+use crate::{HashValue, Millis, SortedSetValue, StreamValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub enum Value {
     String(StringValue),
     /// A hash; never empty inside a keyspace.
     Hash(Arc<HashValue>),
+    /// A sorted set; never empty inside a keyspace.
+    SortedSet(Arc<SortedSetValue>),
     /// A stream; it may be empty.
     Stream(Arc<StreamValue>),
 }
@@ -36,6 +38,11 @@ impl Value {
         Value::Hash(Arc::new(hash))
     }
 
+    /// A sorted set.
+    pub fn sorted_set(set: SortedSetValue) -> Value {
+        Value::SortedSet(Arc::new(set))
+    }
+
     /// A stream.
     pub fn stream(stream: StreamValue) -> Value {
         Value::Stream(Arc::new(stream))
@@ -46,6 +53,7 @@ impl Value {
         match self {
             Value::String(_) => "string",
             Value::Hash(_) => "hash",
+            Value::SortedSet(_) => "zset",
             Value::Stream(_) => "stream",
         }
     }
@@ -55,6 +63,7 @@ impl Value {
         match self {
             Value::String(string) => string.encoding().name(),
             Value::Hash(hash) => hash.encoding().name(),
+            Value::SortedSet(set) => set.encoding().name(),
             Value::Stream(_) => "stream",
         }
     }
@@ -91,10 +100,26 @@ impl Value {
         }
     }
 
+    /// The sorted set, where this is one.
+    pub fn as_sorted_set(&self) -> Option<&SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(set),
+            _ => None,
+        }
+    }
+
     /// The stream, where this is one.
     pub fn as_stream(&self) -> Option<&StreamValue> {
         match self {
             Value::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The sorted set for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_sorted_set_mut(&mut self) -> Option<&mut SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(Arc::make_mut(set)),
             _ => None,
         }
     }
@@ -112,6 +137,7 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::SortedSet(set) => set.heap_bytes(),
             Value::Stream(stream) => stream.heap_bytes(),
         }
     }
@@ -121,6 +147,7 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+            Value::SortedSet(set) => set.len() > HEAVY_ELEMENTS_MIN,
             Value::Stream(stream) => stream.parts() > HEAVY_ELEMENTS_MIN,
         }
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod divergence;
 mod driver;
 mod formation;
+mod formats;
 pub mod group;
 mod leader;
 mod ledger;
@@ -26,8 +27,10 @@ mod reclaim;
 mod rules;
 mod service;
 pub mod session;
+mod watch;
 
 pub use client::{Client, ClientError};
+pub use formats::FORMATS;
 pub use node::{Error, LogFigures, Node, Phase};
 pub use options::{Components, Membership, NodeOptions};
 pub use pipeline::{Gauges, Limits};

@@ -145,6 +145,9 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 const PROTO_MAX_BULK_LEN: SettingId = SettingId::of("proto-max-bulk-len");
 const HASH_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("hash-max-listpack-entries");
 const HASH_MAX_LISTPACK_VALUE: SettingId = SettingId::of("hash-max-listpack-value");
+const ZSET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("zset-max-listpack-entries");
+const ZSET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("zset-max-listpack-value");
+const HLL_SPARSE_MAX_BYTES: SettingId = SettingId::of("hll-sparse-max-bytes");
 const STREAM_NODE_MAX_BYTES: SettingId = SettingId::of("stream-node-max-bytes");
 const STREAM_NODE_MAX_ENTRIES: SettingId = SettingId::of("stream-node-max-entries");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
@@ -332,6 +335,21 @@ impl Settings {
     /// Longest field or value of a hash in the compact form, in bytes.
     pub fn hash_max_listpack_value(&self) -> usize {
         self.size(HASH_MAX_LISTPACK_VALUE)
+    }
+
+    /// Most members of a sorted set in the compact form.
+    pub fn zset_max_listpack_entries(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_ENTRIES)
+    }
+
+    /// Longest member of a sorted set in the compact form, in bytes.
+    pub fn zset_max_listpack_value(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_VALUE)
+    }
+
+    /// Longest HyperLogLog in the sparse form, in bytes.
+    pub fn hll_sparse_max_bytes(&self) -> usize {
+        self.size(HLL_SPARSE_MAX_BYTES)
     }
 
     /// Bytes from which a stream's node takes no entry; 0: no limit.

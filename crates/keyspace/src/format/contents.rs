@@ -4,11 +4,13 @@
 //! a [`Place`] between blocks and no iterator. The same pieces make the digest.
 
 use crate::cow_map::Iter;
+use crate::cow_tree::{CowTree, TreeItem, TreeIter};
 use crate::hash::HashContents;
+use crate::sorted_set::{Scored, SortedSetContents, push_scored};
 use crate::stream::{StreamPlace, StreamWalk};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, PACKED, RAW, STREAM, TABLE};
+use super::{BYTES, INTEGER, PACKED, PACKED_SCORES, RAW, SCORE_TREE, STREAM, TABLE};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -27,6 +29,8 @@ pub(crate) enum Place {
     Start,
     /// After this key of a map.
     After(u64, Blob),
+    /// Before this index of a sequence.
+    At(usize),
     /// Before this piece of a stream.
     Stream(StreamPlace),
 }
@@ -34,6 +38,7 @@ pub(crate) enum Place {
 /// The pieces of a value from some place on.
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
+    Scored(TreeWalk<'a, Scored>),
     Stream(StreamWalk<'a>),
 }
 
@@ -41,6 +46,13 @@ pub(crate) enum Walk<'a> {
 pub(crate) struct MapWalk<'a, V> {
     rest: Iter<'a, V>,
     last: Option<(u64, &'a Blob)>,
+}
+
+/// A walk over a sequence.
+pub(crate) struct TreeWalk<'a, T> {
+    rest: TreeIter<'a, T>,
+    /// The next item's index.
+    next: usize,
 }
 
 impl Value {
@@ -53,6 +65,10 @@ impl Value {
             Value::Hash(hash) => match hash.contents() {
                 HashContents::Packed(_) => PACKED,
                 HashContents::Table(..) => TABLE,
+            },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(_) => PACKED_SCORES,
+                SortedSetContents::Tree(..) => SCORE_TREE,
             },
             Value::Stream(_) => STREAM,
         }
@@ -70,8 +86,18 @@ impl Value {
                     Contents::Pieces(Walk::Pairs(MapWalk::new(map, from)), encoded_bytes)
                 }
             },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(data) => Contents::Bytes(data),
+                SortedSetContents::Tree(order, encoded_bytes) => {
+                    Contents::Pieces(Walk::Scored(TreeWalk::new(order, from)), encoded_bytes)
+                }
+            },
             Value::Stream(stream) => {
-                let place = if let Place::Stream(place) = from { *place } else { StreamPlace::default() };
+                let place = match from {
+                    Place::Start => StreamPlace::default(),
+                    Place::Stream(place) => *place,
+                    _ => unreachable!("a place belongs to one value"),
+                };
                 let walk = StreamWalk::new(stream, place);
                 Contents::Pieces(Walk::Stream(walk), stream.encoded_bytes())
             }
@@ -96,6 +122,9 @@ impl Walk<'_> {
                 packed::push(out, field);
                 packed::push(out, value);
             }),
+            Walk::Scored(walk) => {
+                walk.next_piece(out, |scored, out| push_scored(out, &scored.member, scored.score))
+            }
             Walk::Stream(walk) => walk.next_piece(out),
         }
     }
@@ -104,6 +133,7 @@ impl Walk<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Walk::Pairs(walk) => walk.place(),
+            Walk::Scored(walk) => Some(walk.place()),
             Walk::Stream(walk) => Some(Place::Stream(walk.place())),
         }
     }
@@ -113,7 +143,8 @@ impl<'a, V: Clone> MapWalk<'a, V> {
     fn new(map: &'a CowMap<V>, from: &Place) -> MapWalk<'a, V> {
         let rest = match from {
             Place::After(hash, key) => map.iter_after(*hash, key),
-            _ => map.iter(),
+            Place::Start => map.iter(),
+            _ => unreachable!("a place belongs to one value"),
         };
         MapWalk { rest, last: None }
     }
@@ -127,5 +158,27 @@ impl<'a, V: Clone> MapWalk<'a, V> {
 
     fn place(&self) -> Option<Place> {
         self.last.map(|(hash, key)| Place::After(hash, key.clone()))
+    }
+}
+
+impl<'a, T: TreeItem> TreeWalk<'a, T> {
+    fn new(tree: &'a CowTree<T>, from: &Place) -> TreeWalk<'a, T> {
+        let next = match from {
+            Place::Start => 0,
+            Place::At(index) => *index,
+            _ => unreachable!("a place belongs to one value"),
+        };
+        TreeWalk { rest: tree.range(next..tree.len()), next }
+    }
+
+    fn next_piece(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&T, &mut Vec<u8>)) -> bool {
+        let Some(item) = self.rest.next() else { return false };
+        self.next += 1;
+        write(item, out);
+        true
+    }
+
+    fn place(&self) -> Place {
+        Place::At(self.next)
     }
 }

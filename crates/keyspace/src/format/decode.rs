@@ -1,13 +1,15 @@
 //! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
 
 use super::{
-    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW, REMOVALS, STREAM, TABLE,
-    VARINT_BYTES_MAX, VERSION,
+    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, PACKED_SCORES, RAW, REMOVALS,
+    SCORE_TREE, STREAM, TABLE, VARINT_BYTES_MAX, VERSION,
 };
 use crate::removals::SLOTS;
+use crate::sorted_set::split_scored;
 use crate::stream::StreamBuild;
 use crate::{
-    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, StringValue, Value, packed,
+    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, SortedSetValue, StringValue,
+    Value, packed,
 };
 
 /// Reads the blocks of an [`crate::Encoder`] in their order.
@@ -195,14 +197,16 @@ enum Parts {
     /// Nothing: the value comes in one piece.
     None,
     Pairs(CowMap<Blob>),
+    Scored(SortedSetValue),
     Stream(Box<StreamBuild>),
 }
 
 impl Build {
     fn new(tag: u8, seed: Seed) -> Result<Build, Error> {
         let parts = match tag {
-            INTEGER | BYTES | RAW | PACKED => Parts::None,
+            INTEGER | BYTES | RAW | PACKED | PACKED_SCORES => Parts::None,
             TABLE => Parts::Pairs(CowMap::new(seed)),
+            SCORE_TREE => Parts::Scored(SortedSetValue::new_tree(seed)),
             STREAM => Parts::Stream(Box::default()),
             tag => return Err(Error::Unknown { what: "type of value", tag }),
         };
@@ -227,6 +231,8 @@ impl Build {
                 Ok(Value::hash(HashValue::from_table(map)))
             }
             Parts::Pairs(_) => Err(Error::Damaged("a hash table")),
+            Parts::Scored(set) if rest.is_empty() && !set.is_empty() => Ok(Value::sorted_set(set)),
+            Parts::Scored(_) => Err(Error::Damaged("a sorted set")),
             Parts::Stream(build) if rest.is_empty() => {
                 build.finish().map(Value::stream).ok_or(Error::Damaged("a stream"))
             }
@@ -247,6 +253,13 @@ impl Parts {
                 }
                 Ok(Some(bytes.len() - after.len()))
             }
+            Parts::Scored(set) => {
+                let Some((member, score, after)) = split_scored(bytes) else { return Ok(None) };
+                if !set.push_last(member, score) {
+                    return Err(Error::Damaged("a member out of order"));
+                }
+                Ok(Some(bytes.len() - after.len()))
+            }
             Parts::Stream(build) => build.take(bytes),
         }
     }
@@ -261,6 +274,9 @@ fn whole(tag: u8, bytes: Vec<u8>) -> Result<Value, Error> {
         }
         BYTES => Ok(Value::String(StringValue::Bytes(Blob::from(bytes)))),
         RAW => Ok(Value::String(StringValue::Raw(bytes.into()))),
+        PACKED_SCORES => SortedSetValue::from_packed(bytes)
+            .map(Value::sorted_set)
+            .ok_or(Error::Damaged("a packed sorted set")),
         _ => HashValue::from_packed(bytes).map(Value::hash).ok_or(Error::Damaged("a packed hash")),
     }
 }
