@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, Millis, StringValue, Version};
+use crate::{HashValue, ListValue, Millis, SetValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -12,6 +12,10 @@ pub enum Value {
     String(StringValue),
     /// A hash; never empty inside a keyspace.
     Hash(Arc<HashValue>),
+    /// A set; never empty inside a keyspace.
+    Set(Arc<SetValue>),
+    /// A list; never empty inside a keyspace.
+    List(Arc<ListValue>),
 }
 
 // Every key of the keyspace pays for these.
@@ -34,11 +38,23 @@ impl Value {
         Value::Hash(Arc::new(hash))
     }
 
+    /// A set.
+    pub fn set(set: SetValue) -> Value {
+        Value::Set(Arc::new(set))
+    }
+
+    /// A list.
+    pub fn list(list: ListValue) -> Value {
+        Value::List(Arc::new(list))
+    }
+
     /// Redis' name of the type (TYPE, SCAN TYPE).
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::String(_) => "string",
             Value::Hash(_) => "hash",
+            Value::Set(_) => "set",
+            Value::List(_) => "list",
         }
     }
 
@@ -47,6 +63,8 @@ impl Value {
         match self {
             Value::String(string) => string.encoding().name(),
             Value::Hash(hash) => hash.encoding().name(),
+            Value::Set(set) => set.encoding().name(),
+            Value::List(list) => list.encoding().name(),
         }
     }
 
@@ -82,11 +100,45 @@ impl Value {
         }
     }
 
+    /// The set, where this is one.
+    pub fn as_set(&self) -> Option<&SetValue> {
+        match self {
+            Value::Set(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// The set for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_set_mut(&mut self) -> Option<&mut SetValue> {
+        match self {
+            Value::Set(set) => Some(Arc::make_mut(set)),
+            _ => None,
+        }
+    }
+
+    /// The list, where this is one.
+    pub fn as_list(&self) -> Option<&ListValue> {
+        match self {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The list for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_list_mut(&mut self) -> Option<&mut ListValue> {
+        match self {
+            Value::List(list) => Some(Arc::make_mut(list)),
+            _ => None,
+        }
+    }
+
     /// Bytes of heap behind the value: an estimate that depends on content and encoding alone.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::Set(set) => set.heap_bytes(),
+            Value::List(list) => list.heap_bytes(),
         }
     }
 
@@ -95,6 +147,8 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+            Value::Set(set) => set.scattered_len() > HEAVY_ELEMENTS_MIN,
+            Value::List(list) => list.scattered_len() > HEAVY_ELEMENTS_MIN,
         }
     }
 }

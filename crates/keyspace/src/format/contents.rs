@@ -4,10 +4,13 @@
 //! a [`Place`] between blocks and no iterator. The same pieces make the digest.
 
 use crate::cow_map::Iter;
+use crate::cow_tree::TreeIter;
 use crate::hash::HashContents;
+use crate::list::{Block, ListContents};
+use crate::set::SetContents;
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, PACKED, RAW, TABLE};
+use super::{BYTES, INTEGER, LIST_BLOCKS, LIST_PACKED, PACKED, RAW, SET_INTS, SET_PACKED, SET_TABLE, TABLE};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -26,11 +29,16 @@ pub(crate) enum Place {
     Start,
     /// After this key of a map.
     After(u64, Blob),
+    /// Before this index of a sequence.
+    At(usize),
 }
 
 /// The pieces of a value from some place on.
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
+    Members(MapWalk<'a, ()>),
+    /// Blocks of a list, and the index of the next.
+    Blocks(TreeIter<'a, Block>, usize),
 }
 
 /// A walk over a map.
@@ -50,6 +58,15 @@ impl Value {
                 HashContents::Packed(_) => PACKED,
                 HashContents::Table(..) => TABLE,
             },
+            Value::Set(set) => match set.contents() {
+                SetContents::Ints(_) => SET_INTS,
+                SetContents::Packed(_) => SET_PACKED,
+                SetContents::Table(..) => SET_TABLE,
+            },
+            Value::List(list) => match list.contents() {
+                ListContents::Packed(_) => LIST_PACKED,
+                ListContents::Blocks(_) => LIST_BLOCKS,
+            },
         }
     }
 
@@ -65,6 +82,19 @@ impl Value {
                     Contents::Pieces(Walk::Pairs(MapWalk::new(map, from)), encoded_bytes)
                 }
             },
+            Value::Set(set) => match set.contents() {
+                SetContents::Ints(data) | SetContents::Packed(data) => Contents::Bytes(data),
+                SetContents::Table(map, encoded_bytes) => {
+                    Contents::Pieces(Walk::Members(MapWalk::new(map, from)), encoded_bytes)
+                }
+            },
+            Value::List(list) => match list.contents() {
+                ListContents::Packed(data) => Contents::Bytes(data),
+                ListContents::Blocks(blocks) => {
+                    let at = from.index();
+                    Contents::Pieces(Walk::Blocks(blocks.packs_from(at), at), blocks.encoded_bytes())
+                }
+            },
         }
     }
 
@@ -78,6 +108,16 @@ impl Value {
     }
 }
 
+impl Place {
+    /// Where a walk over a sequence begins.
+    fn index(&self) -> usize {
+        match self {
+            Place::At(index) => *index,
+            Place::Start | Place::After(..) => 0,
+        }
+    }
+}
+
 impl Walk<'_> {
     /// Appends the next piece; false where there is none.
     pub(crate) fn next_piece(&mut self, out: &mut Vec<u8>) -> bool {
@@ -86,6 +126,15 @@ impl Walk<'_> {
                 packed::push(out, field);
                 packed::push(out, value);
             }),
+            Walk::Members(walk) => walk.next_piece(out, |member, (), out| packed::push(out, member)),
+            Walk::Blocks(blocks, next) => match blocks.next() {
+                Some(block) => {
+                    *next += 1;
+                    packed::push(out, block.pack().data());
+                    true
+                }
+                None => false,
+            },
         }
     }
 
@@ -93,6 +142,8 @@ impl Walk<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Walk::Pairs(walk) => walk.place(),
+            Walk::Members(walk) => walk.place(),
+            Walk::Blocks(_, next) => Some(Place::At(*next)),
         }
     }
 }
@@ -100,8 +151,8 @@ impl Walk<'_> {
 impl<'a, V: Clone> MapWalk<'a, V> {
     fn new(map: &'a CowMap<V>, from: &Place) -> MapWalk<'a, V> {
         let rest = match from {
-            Place::Start => map.iter(),
             Place::After(hash, key) => map.iter_after(*hash, key),
+            Place::Start | Place::At(_) => map.iter(),
         };
         MapWalk { rest, last: None }
     }

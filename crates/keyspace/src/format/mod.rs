@@ -25,9 +25,15 @@
 //! | 3 | string that was changed in place | the bytes |
 //! | 4 | packed hash, in order of insertion | pairs, see below |
 //! | 5 | hash table, ordered by (hash, field) | pairs, see below |
+//! | 6 | packed list | listpack entries, see `listpack/entry.rs` |
+//! | 7 | list of blocks, none of them empty | blocks, see below |
+//! | 8 | set of integers | `width:u8` (2, 4 or 8), then ascending numbers of that width |
+//! | 9 | packed set, in order of insertion | listpack entries |
+//! | 10 | set table, ordered by (hash, member) | members, see below |
 //!
-//! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, as 4 and
-//! 5, differ in what `OBJECT ENCODING` replies, so they are told apart.
+//! `pair := length:varint field length:varint value`, `member := length:varint bytes`, `block :=
+//! length:varint entries`, lengths of at most 5 bytes. 2 and 3, as 4 and 5, differ in what `OBJECT
+//! ENCODING` replies, so they are told apart.
 
 mod contents;
 mod decode;
@@ -61,6 +67,11 @@ const BYTES: u8 = 2;
 const RAW: u8 = 3;
 const PACKED: u8 = 4;
 const TABLE: u8 = 5;
+const LIST_PACKED: u8 = 6;
+const LIST_BLOCKS: u8 = 7;
+const SET_INTS: u8 = 8;
+const SET_PACKED: u8 = 9;
+const SET_TABLE: u8 = 10;
 const EXPIRES: u8 = 0x80;
 
 const VARINT_BYTES_MAX: usize = 10;
