@@ -11,7 +11,7 @@ use quorate_resp::Reply;
 use crate::Error;
 
 /// Largest count of elements that are picked one by one, with repeats: as many as a request may have arguments.
-const PICKS_MAX: u64 = 1024 * 1024;
+pub(crate) const PICKS_MAX: u64 = 1024 * 1024;
 
 /// Writes `count` elements of `len`, each picked from all, so that one may come up many times: `begin` with their
 /// number, then `write` with each one's rank.
@@ -72,7 +72,7 @@ pub(crate) fn choose<T>(
 }
 
 /// `count` different numbers below `len`, by Floyd's method: no draw is ever repeated.
-fn distinct_ranks(len: u64, count: u64, rng: &mut Rng) -> BTreeSet<u64> {
+pub(crate) fn distinct_ranks(len: u64, count: u64, rng: &mut Rng) -> BTreeSet<u64> {
     let mut ranks = BTreeSet::new();
     for top in len - count..len {
         let drawn = rng.below(top + 1);

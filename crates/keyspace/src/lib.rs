@@ -31,6 +31,7 @@ mod rng;
 mod seed;
 mod set;
 mod snapshot;
+mod sorted_set;
 mod string;
 mod value;
 
@@ -50,5 +51,6 @@ pub use rng::Rng;
 pub use seed::Seed;
 pub use set::{SetEncoding, SetIter, SetLimits, SetValue};
 pub use snapshot::Snapshot;
+pub use sorted_set::{SortedSetEncoding, SortedSetIter, SortedSetLimits, SortedSetValue};
 pub use string::{StringEncoding, StringValue};
 pub use value::{Entry, Value};

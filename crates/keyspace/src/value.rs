@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, ListValue, Millis, SetValue, StringValue, Version};
+use crate::{HashValue, ListValue, Millis, SetValue, SortedSetValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Value {
     Set(Arc<SetValue>),
     /// A list; never empty inside a keyspace.
     List(Arc<ListValue>),
+    /// A sorted set; never empty inside a keyspace.
+    SortedSet(Arc<SortedSetValue>),
 }
 
 // Every key of the keyspace pays for these.
@@ -48,6 +50,11 @@ impl Value {
         Value::List(Arc::new(list))
     }
 
+    /// A sorted set.
+    pub fn sorted_set(set: SortedSetValue) -> Value {
+        Value::SortedSet(Arc::new(set))
+    }
+
     /// Redis' name of the type (TYPE, SCAN TYPE).
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -55,6 +62,7 @@ impl Value {
             Value::Hash(_) => "hash",
             Value::Set(_) => "set",
             Value::List(_) => "list",
+            Value::SortedSet(_) => "zset",
         }
     }
 
@@ -65,6 +73,7 @@ impl Value {
             Value::Hash(hash) => hash.encoding().name(),
             Value::Set(set) => set.encoding().name(),
             Value::List(list) => list.encoding().name(),
+            Value::SortedSet(set) => set.encoding().name(),
         }
     }
 
@@ -132,6 +141,22 @@ impl Value {
         }
     }
 
+    /// The sorted set, where this is one.
+    pub fn as_sorted_set(&self) -> Option<&SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// The sorted set for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_sorted_set_mut(&mut self) -> Option<&mut SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(Arc::make_mut(set)),
+            _ => None,
+        }
+    }
+
     /// Bytes of heap behind the value: an estimate that depends on content and encoding alone.
     pub fn heap_bytes(&self) -> usize {
         match self {
@@ -139,6 +164,7 @@ impl Value {
             Value::Hash(hash) => hash.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
             Value::List(list) => list.heap_bytes(),
+            Value::SortedSet(set) => set.heap_bytes(),
         }
     }
 
@@ -149,6 +175,7 @@ impl Value {
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
             Value::Set(set) => set.scattered_len() > HEAVY_ELEMENTS_MIN,
             Value::List(list) => list.scattered_len() > HEAVY_ELEMENTS_MIN,
+            Value::SortedSet(set) => set.len() > HEAVY_ELEMENTS_MIN,
         }
     }
 }

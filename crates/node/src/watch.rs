@@ -54,7 +54,8 @@ pub(crate) async fn leadership(raft: Raft, stop: CancellationToken) {
         if now.leader != last {
             last = now.leader;
             match now.leader {
-                Some(_) if now.leader_is_me => tracing::info!(term = now.term, "this node leads"),
+                // The leader's own task tells when it begins to.
+                Some(_) if now.leader_is_me => {}
                 Some(leader) => tracing::info!(%leader, term = now.term, "another node leads"),
                 None => tracing::info!(term = now.term, "no leader is known"),
             }

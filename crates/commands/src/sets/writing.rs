@@ -8,14 +8,14 @@ use crate::{Args, Error, EventClass, Write};
 
 /// `SADD key member [member ...]`
 pub(crate) fn sadd(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let added = write.add_members(&args[1], args.from(2))?;
+    let added = write.add_to_set(&args[1], args.from(2))?;
     reply.count(added);
     Ok(())
 }
 
 /// `SREM key member [member ...]`
 pub(crate) fn srem(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let removed = write.remove_members(&args[1], args.from(2))?;
+    let removed = write.remove_from_set(&args[1], args.from(2))?;
     reply.count(removed);
     Ok(())
 }
@@ -31,8 +31,8 @@ pub(crate) fn smove(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) ->
     let found = source.contains(member);
     write.set_at(to)?;
     if found && from != to {
-        write.remove_members(from, &[member])?;
-        write.add_members(to, &[member])?;
+        write.remove_from_set(from, &[member])?;
+        write.add_to_set(to, &[member])?;
     }
     reply.integer(i64::from(found));
     Ok(())
@@ -40,7 +40,7 @@ pub(crate) fn smove(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) ->
 
 impl Write<'_> {
     /// Adds members to the set at a key, which is created if need be; how many are new.
-    fn add_members(&mut self, key: &[u8], members: &[&[u8]]) -> Result<usize, Error> {
+    fn add_to_set(&mut self, key: &[u8], members: &[&[u8]]) -> Result<usize, Error> {
         let (limits, seed) = (self.set_limits(), self.state.keyspace.seed());
         let add_to =
             |set: &mut SetValue| members.iter().filter(|member| set.insert(member, limits, seed)).count();
@@ -65,7 +65,7 @@ impl Write<'_> {
     }
 
     /// Removes members of the set at a key, and the key with the last one; how many were there.
-    fn remove_members(&mut self, key: &[u8], members: &[&[u8]]) -> Result<usize, Error> {
+    fn remove_from_set(&mut self, key: &[u8], members: &[&[u8]]) -> Result<usize, Error> {
         let hits = self.set_at(key)?.is_some_and(|set| members.iter().any(|member| set.contains(member)));
         if !hits {
             return Ok(0);

@@ -149,6 +149,9 @@ const LIST_MAX_LISTPACK_SIZE: SettingId = SettingId::of("list-max-listpack-size"
 const SET_MAX_INTSET_ENTRIES: SettingId = SettingId::of("set-max-intset-entries");
 const SET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("set-max-listpack-entries");
 const SET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("set-max-listpack-value");
+const ZSET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("zset-max-listpack-entries");
+const ZSET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("zset-max-listpack-value");
+const HLL_SPARSE_MAX_BYTES: SettingId = SettingId::of("hll-sparse-max-bytes");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
 const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
@@ -354,6 +357,21 @@ impl Settings {
     /// Longest member of a set in the compact form, in bytes.
     pub fn set_max_listpack_value(&self) -> usize {
         self.size(SET_MAX_LISTPACK_VALUE)
+    }
+
+    /// Most members of a sorted set in the compact form.
+    pub fn zset_max_listpack_entries(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_ENTRIES)
+    }
+
+    /// Longest member of a sorted set in the compact form, in bytes.
+    pub fn zset_max_listpack_value(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_VALUE)
+    }
+
+    /// Longest HyperLogLog in the sparse form, in bytes.
+    pub fn hll_sparse_max_bytes(&self) -> usize {
+        self.size(HLL_SPARSE_MAX_BYTES)
     }
 
     /// Memory limit of the data in bytes; 0: no limit.

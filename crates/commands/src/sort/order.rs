@@ -13,6 +13,7 @@ pub(super) fn len(value: &Value) -> Result<usize, Error> {
     match value {
         Value::List(list) => Ok(list.len()),
         Value::Set(set) => Ok(set.len()),
+        Value::SortedSet(set) => Ok(set.len()),
         _ => Err(Error::WrongType),
     }
 }
@@ -26,6 +27,15 @@ pub(super) fn native(value: &Value, range: Range<usize>, reverse: bool) -> Vec<B
         }
         Value::List(list) => list.iter_from(range.start).take(count).map(Item::to_blob).collect(),
         Value::Set(set) => set.iter().skip(range.start).take(count).map(Item::to_blob).collect(),
+        Value::SortedSet(set) => {
+            let blob = |(member, _): (&[u8], f64)| Blob::new(member);
+            if reverse {
+                let end = set.len() - range.start;
+                set.range_backwards(end - count..end).map(blob).collect()
+            } else {
+                set.range(range).map(blob).collect()
+            }
+        }
         _ => Vec::new(),
     }
 }

@@ -27,7 +27,7 @@ mod tests;
 
 use crate::{Blob, Seed};
 pub use iter::Iter;
-use node::Child;
+use node::{Child, MapKey};
 
 /// A map from bytes to `V`, ordered by (hash, key).
 #[derive(Clone)]
@@ -77,6 +77,11 @@ impl<V: Clone> CowMap<V> {
 
     /// Sets the value of a key; returns the old one.
     pub fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+        self.insert_hashed(self.seed.hash(key), key, value)
+    }
+
+    /// Sets the value of a key that lies elsewhere too, whose bytes are shared; returns the old one.
+    pub(crate) fn insert_shared(&mut self, key: &Blob, value: V) -> Option<V> {
         self.insert_hashed(self.seed.hash(key), key, value)
     }
 
@@ -149,7 +154,7 @@ impl<V: Clone> CowMap<V> {
         self.root.as_mut()?.get_mut(hash, key)
     }
 
-    pub(crate) fn insert_hashed(&mut self, hash: u64, key: &[u8], value: V) -> Option<V> {
+    pub(crate) fn insert_hashed<K: MapKey>(&mut self, hash: u64, key: K, value: V) -> Option<V> {
         let root = self.root.get_or_insert_with(Child::empty);
         let old = root.insert(0, 0, hash, key, value);
         if old.is_none() {

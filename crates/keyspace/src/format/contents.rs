@@ -4,13 +4,17 @@
 //! a [`Place`] between blocks and no iterator. The same pieces make the digest.
 
 use crate::cow_map::Iter;
-use crate::cow_tree::TreeIter;
+use crate::cow_tree::{CowTree, TreeItem, TreeIter};
 use crate::hash::HashContents;
 use crate::list::{Block, ListContents};
 use crate::set::SetContents;
+use crate::sorted_set::{Scored, SortedSetContents, push_scored};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, LIST_BLOCKS, LIST_PACKED, PACKED, RAW, SET_INTS, SET_PACKED, SET_TABLE, TABLE};
+use super::{
+    BYTES, INTEGER, LIST_BLOCKS, LIST_PACKED, PACKED, PACKED_SCORES, RAW, SCORE_TREE, SET_INTS, SET_PACKED,
+    SET_TABLE, TABLE,
+};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -37,14 +41,21 @@ pub(crate) enum Place {
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
     Members(MapWalk<'a, ()>),
-    /// Blocks of a list, and the index of the next.
-    Blocks(TreeIter<'a, Block>, usize),
+    Blocks(TreeWalk<'a, Block>),
+    Scored(TreeWalk<'a, Scored>),
 }
 
 /// A walk over a map.
 pub(crate) struct MapWalk<'a, V> {
     rest: Iter<'a, V>,
     last: Option<(u64, &'a Blob)>,
+}
+
+/// A walk over a sequence.
+pub(crate) struct TreeWalk<'a, T> {
+    rest: TreeIter<'a, T>,
+    /// The next item's index.
+    next: usize,
 }
 
 impl Value {
@@ -66,6 +77,10 @@ impl Value {
             Value::List(list) => match list.contents() {
                 ListContents::Packed(_) => LIST_PACKED,
                 ListContents::Blocks(_) => LIST_BLOCKS,
+            },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(_) => PACKED_SCORES,
+                SortedSetContents::Tree(..) => SCORE_TREE,
             },
         }
     }
@@ -91,8 +106,13 @@ impl Value {
             Value::List(list) => match list.contents() {
                 ListContents::Packed(data) => Contents::Bytes(data),
                 ListContents::Blocks(blocks) => {
-                    let at = from.index();
-                    Contents::Pieces(Walk::Blocks(blocks.packs_from(at), at), blocks.encoded_bytes())
+                    Contents::Pieces(Walk::Blocks(TreeWalk::new(blocks.tree(), from)), blocks.encoded_bytes())
+                }
+            },
+            Value::SortedSet(set) => match set.contents() {
+                SortedSetContents::Packed(data) => Contents::Bytes(data),
+                SortedSetContents::Tree(order, encoded_bytes) => {
+                    Contents::Pieces(Walk::Scored(TreeWalk::new(order, from)), encoded_bytes)
                 }
             },
         }
@@ -108,16 +128,6 @@ impl Value {
     }
 }
 
-impl Place {
-    /// Where a walk over a sequence begins.
-    fn index(&self) -> usize {
-        match self {
-            Place::At(index) => *index,
-            Place::Start | Place::After(..) => 0,
-        }
-    }
-}
-
 impl Walk<'_> {
     /// Appends the next piece; false where there is none.
     pub(crate) fn next_piece(&mut self, out: &mut Vec<u8>) -> bool {
@@ -127,14 +137,10 @@ impl Walk<'_> {
                 packed::push(out, value);
             }),
             Walk::Members(walk) => walk.next_piece(out, |member, (), out| packed::push(out, member)),
-            Walk::Blocks(blocks, next) => match blocks.next() {
-                Some(block) => {
-                    *next += 1;
-                    packed::push(out, block.pack().data());
-                    true
-                }
-                None => false,
-            },
+            Walk::Blocks(walk) => walk.next_piece(out, |block, out| packed::push(out, block.pack().data())),
+            Walk::Scored(walk) => {
+                walk.next_piece(out, |scored, out| push_scored(out, &scored.member, scored.score))
+            }
         }
     }
 
@@ -143,7 +149,8 @@ impl Walk<'_> {
         match self {
             Walk::Pairs(walk) => walk.place(),
             Walk::Members(walk) => walk.place(),
-            Walk::Blocks(_, next) => Some(Place::At(*next)),
+            Walk::Blocks(walk) => Some(walk.place()),
+            Walk::Scored(walk) => Some(walk.place()),
         }
     }
 }
@@ -152,7 +159,8 @@ impl<'a, V: Clone> MapWalk<'a, V> {
     fn new(map: &'a CowMap<V>, from: &Place) -> MapWalk<'a, V> {
         let rest = match from {
             Place::After(hash, key) => map.iter_after(*hash, key),
-            Place::Start | Place::At(_) => map.iter(),
+            Place::Start => map.iter(),
+            Place::At(_) => unreachable!("a place belongs to one value"),
         };
         MapWalk { rest, last: None }
     }
@@ -166,5 +174,27 @@ impl<'a, V: Clone> MapWalk<'a, V> {
 
     fn place(&self) -> Option<Place> {
         self.last.map(|(hash, key)| Place::After(hash, key.clone()))
+    }
+}
+
+impl<'a, T: TreeItem> TreeWalk<'a, T> {
+    fn new(tree: &'a CowTree<T>, from: &Place) -> TreeWalk<'a, T> {
+        let next = match from {
+            Place::Start => 0,
+            Place::At(index) => *index,
+            Place::After(..) => unreachable!("a place belongs to one value"),
+        };
+        TreeWalk { rest: tree.range(next..tree.len()), next }
+    }
+
+    fn next_piece(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&T, &mut Vec<u8>)) -> bool {
+        let Some(item) = self.rest.next() else { return false };
+        self.next += 1;
+        write(item, out);
+        true
+    }
+
+    fn place(&self) -> Place {
+        Place::At(self.next)
     }
 }

@@ -2,14 +2,16 @@
 
 use super::{
     BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE, PACKED,
-    RAW, REMOVALS, SET_INTS, SET_PACKED, SET_TABLE, TABLE, VARINT_BYTES_MAX, VERSION,
+    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, TABLE, VARINT_BYTES_MAX,
+    VERSION,
 };
 use crate::list::Blocks;
 use crate::listpack::Listpack;
 use crate::removals::SLOTS;
+use crate::sorted_set::split_scored;
 use crate::{
     Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, ListValue, Millis, Seed, SetValue,
-    StringValue, Value, packed,
+    SortedSetValue, StringValue, Value, packed,
 };
 
 /// Reads the blocks of an [`crate::Encoder`] in their order.
@@ -199,15 +201,19 @@ enum Parts {
     Pairs(CowMap<Blob>),
     Members(CowMap<()>),
     Blocks(Blocks),
+    Scored(SortedSetValue),
 }
 
 impl Build {
     fn new(tag: u8, seed: Seed) -> Result<Build, Error> {
         let parts = match tag {
-            INTEGER | BYTES | RAW | PACKED | LIST_PACKED | SET_INTS | SET_PACKED => Parts::None,
+            INTEGER | BYTES | RAW | PACKED | LIST_PACKED | SET_INTS | SET_PACKED | PACKED_SCORES => {
+                Parts::None
+            }
             LIST_BLOCKS => Parts::Blocks(Blocks::default()),
             TABLE => Parts::Pairs(CowMap::new(seed)),
             SET_TABLE => Parts::Members(CowMap::new(seed)),
+            SCORE_TREE => Parts::Scored(SortedSetValue::new_tree(seed)),
             tag => return Err(Error::Unknown { what: "type of value", tag }),
         };
         Ok(Build { tag, parts, rest: Vec::new() })
@@ -239,6 +245,8 @@ impl Build {
                 Ok(Value::list(ListValue::from_blocks(blocks)))
             }
             Parts::Blocks(_) => Err(Error::Damaged("a list of blocks")),
+            Parts::Scored(set) if rest.is_empty() && !set.is_empty() => Ok(Value::sorted_set(set)),
+            Parts::Scored(_) => Err(Error::Damaged("a sorted set")),
         }
     }
 }
@@ -267,6 +275,13 @@ impl Parts {
                 blocks.push_block(Listpack::from_data(data.to_vec()).ok_or(Error::Damaged("a block"))?);
                 Ok(Some(bytes.len() - after.len()))
             }
+            Parts::Scored(set) => {
+                let Some((member, score, after)) = split_scored(bytes) else { return Ok(None) };
+                if !set.push_last(member, score) {
+                    return Err(Error::Damaged("a member out of order"));
+                }
+                Ok(Some(bytes.len() - after.len()))
+            }
         }
     }
 }
@@ -283,6 +298,9 @@ fn whole(tag: u8, bytes: Vec<u8>) -> Result<Value, Error> {
         LIST_PACKED => ListValue::from_packed(bytes).map(Value::list).ok_or(Error::Damaged("a packed list")),
         SET_INTS => SetValue::from_ints(bytes).map(Value::set).ok_or(Error::Damaged("a set of integers")),
         SET_PACKED => SetValue::from_packed(bytes).map(Value::set).ok_or(Error::Damaged("a packed set")),
+        PACKED_SCORES => SortedSetValue::from_packed(bytes)
+            .map(Value::sorted_set)
+            .ok_or(Error::Damaged("a packed sorted set")),
         _ => HashValue::from_packed(bytes).map(Value::hash).ok_or(Error::Damaged("a packed hash")),
     }
 }

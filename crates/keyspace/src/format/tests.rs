@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     DbIndex, End, Error, HashLimits, HashValue, Keyspace, ListLimit, ListValue, Millis, Rng, Seed, SetLimits,
-    SetValue, StringValue, Value, Version,
+    SetValue, SortedSetLimits, SortedSetValue, StringValue, Value, Version,
 };
 
 const NOW: Millis = Millis(1_000);
@@ -21,9 +21,9 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
         let key = vec![b'a' + (n % 26) as u8; rng.index(40) + usize::from(rng.below(50) == 0) * 70_000];
         let expires = (rng.below(3) == 0).then(|| Millis(rng.below(5_000) as i64));
         let bytes = vec![n as u8; rng.index(scale * 1000 + 1)];
-        let value = match rng.below(9) {
-            7 | 8 => Value::list(sample_list(&mut rng)),
-            5 | 6 => Value::set(sample_set(&mut rng, hash_seed)),
+        let value = match rng.below(11) {
+            9 | 10 => Value::list(sample_list(&mut rng)),
+            7 | 8 => Value::set(sample_set(&mut rng, hash_seed)),
             0 => Value::integer(rng.next_u64() as i64),
             1 => Value::string(&bytes),
             2 => {
@@ -31,9 +31,20 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
                 string.append(b"1");
                 Value::String(string)
             }
+            kind @ 3..5 => {
+                let mut set = SortedSetValue::new();
+                let limits =
+                    SortedSetLimits { entries_max: [128, 2][kind as usize - 3], value_bytes_max: 1 << 20 };
+                for member in 0..rng.index(200) + 3 {
+                    let member = format!("{member}{:1$}", "", rng.index(scale * 20 + 1));
+                    let score = [0.0, -1.5, f64::INFINITY, rng.next_u64() as f64][rng.index(4)];
+                    set.insert(member.as_bytes(), score, limits, hash_seed);
+                }
+                Value::sorted_set(set)
+            }
             kind => {
                 let mut hash = HashValue::new();
-                let entries_max = if kind == 3 { 128 } else { 2 };
+                let entries_max = if kind == 5 { 128 } else { 2 };
                 for field in 0..rng.index(200) + 3 {
                     let limits = HashLimits { entries_max, value_bytes_max: 1 << 20 };
                     let field = format!("{field}{:1$}", "", rng.index(30));

@@ -77,9 +77,8 @@ impl Blocks {
         self.encoded_bytes
     }
 
-    /// The blocks from an index of theirs on.
-    pub(crate) fn packs_from(&self, index: usize) -> crate::cow_tree::TreeIter<'_, Block> {
-        self.tree.range(index..self.tree.len())
+    pub(crate) fn tree(&self) -> &CowTree<Block> {
+        &self.tree
     }
 
     /// Adds a block that is not empty.
@@ -101,7 +100,7 @@ impl Blocks {
         let Some((at, rest)) = self.tree.find_weight(index) else {
             return ListIter { items: ListpackIter::default(), blocks: None };
         };
-        let mut blocks = self.packs_from(at);
+        let mut blocks = self.tree.range(at..self.tree.len());
         let items = blocks.next().map(|block| block.pack().iter_from(rest)).unwrap_or_default();
         ListIter { items, blocks: Some(blocks) }
     }

@@ -106,11 +106,11 @@ fn check(list: &ListValue, model: &[Vec<u8>]) {
     // The account is a function of what is in the blocks.
     if let ListContents::Blocks(blocks) = list.contents() {
         let mut again = Blocks::default();
-        blocks.packs_from(0).for_each(|block| again.push_block(block.pack().clone()));
+        blocks.tree().iter().for_each(|block| again.push_block(block.pack().clone()));
         assert_eq!(again.heap_bytes(), blocks.heap_bytes());
         assert_eq!(again.encoded_bytes(), blocks.encoded_bytes());
         assert_eq!(again.len(), blocks.len());
-        assert!(blocks.packs_from(0).all(|block| !block.pack().is_empty()));
+        assert!(blocks.tree().iter().all(|block| !block.pack().is_empty()));
     }
 }
 
