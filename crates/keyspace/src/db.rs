@@ -294,18 +294,16 @@ pub struct EntryMut<'a> {
 }
 
 impl EntryMut<'_> {
-    /// Takes what was removed from the value, to be freed where nobody waits if that takes long.
-    pub fn discard(&mut self, removed: Value) {
-        if removed.is_heavy() {
-            self.garbage.push(Garbage::Value(removed));
-        }
-    }
-
     /// Puts another value in the place of the old one; the expiry stays.
     pub fn replace(&mut self, value: Value) {
         let old = std::mem::replace(self.entry.value_mut(), value);
-        if old.is_heavy() {
-            self.garbage.push(Garbage::Value(old));
+        self.discard(old);
+    }
+
+    /// Takes what a change has left over, to be freed elsewhere if that is slow.
+    pub fn discard(&mut self, rest: Value) {
+        if rest.is_heavy() {
+            self.garbage.push(Garbage::Value(rest));
         }
     }
 }
