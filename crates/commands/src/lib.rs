@@ -38,6 +38,7 @@ mod keys;
 mod lists;
 mod long_double;
 mod memory;
+pub mod rdb;
 mod sampling;
 mod scan;
 mod sets;

@@ -5,6 +5,7 @@
 //! Invariant: all checks come before the first change; see the crate's head.
 
 pub(crate) mod database;
+pub(crate) mod dump;
 pub(crate) mod existence;
 pub(crate) mod expire;
 pub(crate) mod naming;

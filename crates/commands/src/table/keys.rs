@@ -4,7 +4,7 @@ use crate::Flag::{Blocking, DenyOom, Fast, Loading, MovableKeys, NoScript, Reado
 use crate::KeyFlag::{Access, Delete, Incomplete, Insert, Ow, Rm, Ro, Rw, Update};
 use crate::SessionCommand::{Wait, Waitaof};
 use crate::command::ArgumentKind::{Integer, Pattern, String, UnixTime};
-use crate::keys::{existence, expire, naming, object, ttl, walk};
+use crate::keys::{dump, existence, expire, naming, object, ttl, walk};
 use crate::sort;
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
@@ -48,8 +48,10 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Ro, Access])],
         tips: &["nondeterministic_output"],
         since: "2.6.0",
+        complexity: "O(N) in the value",
         summary: "Returns a key's value in serialised form.",
         arguments: &[Argument::key("key")],
+        route: Route::Read(dump::dump),
         ..ROW
     },
     Command {
@@ -312,6 +314,7 @@ pub(super) const COMMANDS: &[Command] = &[
         categories: Categories::of(&[Category::Keyspace, Category::Dangerous]),
         keys: &[KeySpec::at(1, &[Ow, Update])],
         since: "2.6.0",
+        complexity: "O(N) in the value, O(N log N) for sorted sets",
         summary: "Makes a key from a serialised value.",
         arguments: &[
             Argument::key("key"),
@@ -322,6 +325,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("seconds", Integer).token("IDLETIME").optional(),
             Argument::new("frequency", Integer).token("FREQ").optional(),
         ],
+        route: Route::Write(dump::restore),
         ..ROW
     },
     Command {

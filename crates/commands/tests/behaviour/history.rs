@@ -279,6 +279,9 @@ fn request() -> impl Strategy<Value = Vec<Vec<u8>>> {
         "XINFO CONSUMERS Q G",
         "CONFIG SET stream-node-max-entries 3",
         "COPY Q Q REPLACE",
+        "DUMP K",
+        "DUMP Q",
+        "RESTORE K 0 V REPLACE",
         "NOSUCH K",
         "GET",
     ];
