@@ -7,7 +7,7 @@
 //! ```
 //!
 //! While a batch is in flight the next one fills, so a single client waits for nothing and a busy node
-//! amortises everything; after a round it is held a moment for the clients that come back ([`gathering`]). An open batch is resent, under its number, to whoever leads, until this node has
+//! amortises everything; after a round it is held a moment for the clients that come back ([`crate::gathering`]). An open batch is resent, under its number, to whoever leads, until this node has
 //! applied it; the replicated table of origins lets it through once ([`crate::origins`]).
 //!
 //! What it leaves to others: stamps and proposals ([`crate::leader`]), execution ([`crate::machine`]).
@@ -33,11 +33,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::batch::{BatchBuilder, Origin};
+use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Slot, Style};
-
-mod gathering;
-
-use gathering::Gathering;
 
 /// Bounds of the origin's queues.
 #[derive(Debug, Clone)]

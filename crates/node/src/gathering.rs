@@ -1,40 +1,40 @@
-//! When to wait a moment before the next batch is sealed.
+//! When to wait a moment before the next round, of a batch or of a read barrier, begins.
 //!
-//! Clients that wait for their replies come back together, a moment after the batch that answered them closed.
-//! Were the next batch sealed for the first of them, all others would wait for a whole further round, and
-//! every round would cost a nearly empty batch. So the pipeline learns how many groups arrive within a short
-//! window after a close, and holds the next batch for nearly as many, never longer than the window.
+//! Clients that wait for their replies come back together, a moment after the round that answered them closed.
+//! Did the next round begin for the first of them, all others would wait for a whole further round, and every
+//! other round would be nearly empty. So it is learned how many arrive within a short window after a close,
+//! and the next round is held for nearly as many, never longer than the window.
 //!
-//! A lone client waits for nothing: it is the one group that is expected. Where clients do not come back, the
+//! A lone client waits for nothing: it is the one that is expected. Where clients do not come back, the
 //! expectation falls by half with each close.
 //!
-//! Called by: [`super::Pipeline`], under its lock.
+//! Called by: [`crate::pipeline`] for batches and [`crate::barrier`] for reads, each under its lock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The window is half a round, but within these bounds.
+/// The window is as long as a round, but within these bounds.
 const WINDOW_MIN: Duration = Duration::from_micros(100);
-const WINDOW_MAX: Duration = Duration::from_millis(1);
+const WINDOW_MAX: Duration = Duration::from_millis(5);
 
 /// What was learned about clients that come back.
 #[derive(Debug, Default)]
-pub(super) struct Gathering {
-    /// When the last batch closed with no other in flight.
+pub(crate) struct Gathering {
+    /// When the last round closed with no other in flight.
     closed: Option<Instant>,
-    /// Groups that arrived in the window after it.
+    /// How many arrived in the window after it.
     returned: usize,
-    /// Groups that are expected in a window: a moving average.
+    /// How many are expected in a window: a moving average.
     expected: f32,
-    /// How long a batch takes from its sealing to its end: a moving average.
+    /// How long a round takes: a moving average.
     round: Duration,
 }
 
 impl Gathering {
-    /// The last batch in flight closed; it was sealed at `sealed`.
-    pub(super) fn closed(&mut self, sealed: Instant, now: Instant) {
-        let round = now.saturating_duration_since(sealed);
+    /// The last round in flight closed; it began at `began`.
+    pub(crate) fn closed(&mut self, began: Instant, now: Instant) {
+        let round = now.saturating_duration_since(began);
         self.round = if self.round.is_zero() { round } else { (self.round * 3 + round) / 4 };
         if self.closed.is_some() {
             self.expected = (self.expected + self.returned as f32) / 2.0;
@@ -43,26 +43,26 @@ impl Gathering {
         self.returned = 0;
     }
 
-    /// A group arrived.
-    pub(super) fn arrived(&mut self, now: Instant) {
+    /// A group of requests arrived.
+    pub(crate) fn arrived(&mut self, now: Instant) {
         if self.end().is_some_and(|end| now <= end) {
             self.returned += 1;
         }
     }
 
-    /// Whether the groups that wait, so many of which were there at the close, should wait for more.
-    pub(super) fn holds(&self, waiting: usize, now: Instant) -> bool {
+    /// Whether those who wait should wait for more.
+    pub(crate) fn holds(&self, waiting: usize, now: Instant) -> bool {
         let here_before = waiting.saturating_sub(self.returned);
-        // Worth it where the batch grows by half or more.
+        // Worth it where the round grows by half or more.
         let nearly_all = self.expected * 0.9;
         self.end().is_some_and(|end| now < end)
             && (self.returned as f32) < nearly_all
             && nearly_all > here_before as f32 * 0.5
     }
 
-    /// How long a held batch waits at most.
-    pub(super) fn window(&self) -> Duration {
-        (self.round / 2).clamp(WINDOW_MIN, WINDOW_MAX)
+    /// How long a held round waits at most.
+    pub(crate) fn window(&self) -> Duration {
+        self.round.clamp(WINDOW_MIN, WINDOW_MAX)
     }
 
     fn end(&self) -> Option<Instant> {
@@ -109,9 +109,9 @@ mod tests {
         gathering.closed(now, now + ROUND);
         let now = now + ROUND;
         gathering.arrived(now);
-        assert_eq!(gathering.window(), ROUND / 2);
-        assert!(gathering.holds(1, now + ROUND / 2 - Duration::from_micros(1)));
-        assert!(!gathering.holds(1, now + ROUND / 2));
+        assert_eq!(gathering.window(), ROUND);
+        assert!(gathering.holds(1, now + ROUND - Duration::from_micros(1)));
+        assert!(!gathering.holds(1, now + ROUND));
     }
 
     #[tokio::test]
