@@ -101,6 +101,8 @@ impl Through {
             &["FLUSHALL"],
             &["CONFIG", "SET", "maxmemory", "0", "hash-max-listpack-entries", "512"],
             &["CONFIG", "SET", "hash-max-listpack-value", "64", "notify-keyspace-events", ""],
+            &["CONFIG", "SET", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64"],
+            &["CONFIG", "SET", "hll-sparse-max-bytes", "3000"],
         ] {
             let reply = client.call(setup).expect("an undisturbed node");
             assert!(!matches!(reply, Value::Error(_)), "{setup:?} gave {reply:?}");

@@ -14,6 +14,7 @@ mod golden;
 mod load;
 mod membership;
 mod minority;
+mod quiet;
 mod restart;
 mod snapshots;
 mod stock_client;

@@ -51,12 +51,60 @@ fn nodes_join_are_promoted_together_and_the_leader_is_removed_under_load() {
     assert_eq!(voters(&cluster, stay[0]), expected);
     assert!(stay.contains(&cluster.leader_among(&stay)), "the removed leader leads no more");
 
-    // What was removed shows nothing old.
+    // What was removed shows nothing old, says why, and knocks at the others no more.
     for gone in [leader, other] {
         let stale =
             Client::connect(cluster.nodes[gone].resp).and_then(|mut client| client.call(&["GET", "second"]));
         assert!(matches!(stale, Err(_) | Ok(Value::Error(_))), "a removed node answered {stale:?}");
+        check_removed(&cluster, gone);
     }
+    // One that was not there when it was removed finds out as well.
+    cluster.kill(other);
+    cluster.spawn(other);
+    check_removed(&cluster, other);
+    cluster.nodes[stay[0]].get("/readyz").expect("the others are well");
+}
+
+/// The node has found out that it is no member: it is not ready, refuses clients with the reason, is alive all the
+/// same, and has no connection to any other node.
+fn check_removed(cluster: &Cluster, gone: usize) {
+    let node = &cluster.nodes[gone];
+    until("a removed node notices", COMES_UP, || {
+        let unready = node.get("/readyz").err()?;
+        unready.contains("has been removed from its cluster").then_some(())
+    });
+    node.get("/livez").expect("it is alive");
+    let status = node.get("/v1/cluster").expect("a status");
+    let told = &status["nodes"][(gone + 1).to_string()];
+    assert_eq!((&told["role"], &status["quorum"]), (&json!("outsider"), &json!(false)), "{status}");
+    let refused = node.request("POST", "/v1/leader/transfer", None);
+    assert!(refused.as_ref().is_err_and(|text| text.starts_with("503")), "{refused:?}");
+    let answer = Client::connect(node.resp).and_then(|mut client| client.call(&["SET", "second", "0"]));
+    let text = format!("{answer:?}");
+    assert!(text.contains("CLUSTERDOWN This node has been removed"), "{text}");
+    let pid = node.get("/v1/node").expect("a report")["pid"].as_u64().expect("a process id");
+    let peers: Vec<_> = cluster.nodes.iter().map(|node| node.peer.port()).collect();
+    until("a removed node keeps no connection to another", COMES_UP, || {
+        let held = connections(pid);
+        held.iter().all(|port| !peers.contains(port)).then_some(())
+    });
+}
+
+/// The remote ports of a process's open TCP connections.
+fn connections(pid: u64) -> Vec<u16> {
+    let sockets: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("our own child's descriptors")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()?.into_os_string().into_string().ok())
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the table of connections");
+    // Local and remote address, state and, further on, the socket's inode; the state 1 is "established".
+    let remote_port = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (_, port) = fields.get(2)?.split_once(':')?;
+        let is_open = fields[3] == "01" && sockets.contains(&format!("socket:[{}]", fields.get(9)?));
+        is_open.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    };
+    table.lines().skip(1).filter_map(remote_port).collect()
 }
 
 /// Tells the admin API of a node something until it is done: what is busy or has not caught up may be asked again.

@@ -65,7 +65,7 @@ impl AdminClient {
     /// `GET path` of the first node, where a success is text.
     pub(crate) fn get_text(&self, path: &str) -> Result<String, CallError> {
         let url = self.urls.first().ok_or_else(no_url)?;
-        success(self.exchange::<()>(url, "GET", path, None)?)
+        success(self.exchange::<()>(url, "GET", path, None)?).map_err(|error| self.explained(error))
     }
 
     /// The cluster as the first node sees it that sees a leader and a quorum; as the node sees it that has
@@ -113,9 +113,25 @@ impl AdminClient {
         path: &str,
         body: Option<&B>,
     ) -> Result<T, CallError> {
-        let text = success(self.exchange(url, method, path, body)?)?;
+        let text = success(self.exchange(url, method, path, body)?).map_err(|error| self.explained(error))?;
         let read = serde_json::from_str(&text).context("the answer is not what this version expects");
         read.map_err(CallError::NoAnswer)
+    }
+
+    /// Tells how a token is given here, where the API can only tell how it is sent.
+    fn explained(&self, mut error: CallError) -> CallError {
+        if let CallError::Problem(problem) = &mut error
+            && problem.kind == ProblemKind::Unauthorized
+        {
+            let detail = match self.token {
+                None => {
+                    "this admin API wants a token: name the file that holds it with --token-file FILE (or QUORATE_TOKEN_FILE)"
+                }
+                Some(_) => "the token in the file of --token-file is not this admin API's",
+            };
+            detail.clone_into(&mut problem.detail);
+        }
+        error
     }
 
     fn exchange<B: Serialize>(

@@ -54,7 +54,7 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the version of the program.
+    /// Print the version of the program, and of the formats that it writes.
     Version {
         /// As JSON.
         #[arg(long)]

@@ -191,6 +191,16 @@ fn the_exit_status_tells_what_to_do() {
     let served = serve(Fake::default());
     let without = ran(&format!("cluster status --url http://{}", served.address));
     assert_eq!(without.code, 3, "{}", without.err);
+    assert!(without.err.contains("--token-file FILE"), "{}", without.err);
+    let (dir, cluster) = with_token(&served);
+    std::fs::write(dir.path().join("token"), "fedcba9876543210").expect("writes");
+    let wrong = ran(&format!("{cluster} --json status"));
+    let problem: Value = serde_json::from_str(&wrong.err).expect("a problem");
+    assert_eq!((wrong.code, &problem["kind"]), (3, &json!("unauthorized")));
+    assert!(
+        problem["detail"].as_str().is_some_and(|text| text.contains("not this admin API's")),
+        "{problem}"
+    );
     for wrong in
         ["frobnicate", "cluster status --token-file /nowhere", "serve --threads x", "dev --base-port 65000"]
     {
@@ -275,7 +285,31 @@ fn completions_and_version_are_printed() {
         let script = ran(&format!("completions {shell}"));
         assert!(script.code == 0 && script.out.contains("kill-leader-every"), "{shell}");
     }
-    assert!(ran("version").out.starts_with(concat!("quorate ", env!("CARGO_PKG_VERSION"))));
+    let text = ran("version").out;
+    assert!(text.starts_with(concat!("quorate ", env!("CARGO_PKG_VERSION"))), "{text}");
+    let json: Value = serde_json::from_str(&ran("version --json").out).expect("JSON");
+    let formats = json["formats"].as_object().expect("formats by name");
+    assert!(!formats.is_empty());
+    let documented = documented_formats();
+    for (name, version) in formats {
+        let (version, line) = (version.to_string(), format!("  {name} {version}\n"));
+        assert!(text.contains(&line), "{line:?} in {text}");
+        assert_eq!(documented.get(name), Some(&version), "{name} in docs/formats.md");
+    }
+    assert_eq!(documented.len(), formats.len(), "{documented:?}");
+}
+
+/// The formats in the table of docs/formats.md that have a number.
+fn documented_formats() -> BTreeMap<String, String> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md")).expect("docs");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| [")?.split('|');
+        let name = cells.next()?.split(']').next()?;
+        let version = cells.next()?.trim();
+        version.parse::<u32>().is_ok().then(|| (name.to_owned(), version.to_owned()))
+    });
+    rows.collect()
 }
 
 #[test]

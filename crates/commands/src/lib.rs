@@ -17,6 +17,7 @@
 //! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
 
 mod args;
+mod bitmaps;
 mod command;
 mod config;
 mod context;
@@ -24,10 +25,12 @@ mod error;
 mod events;
 mod expiry;
 mod functions;
+mod geo;
 pub mod glob;
 #[doc(hidden)]
 pub mod golden;
 mod hashes;
+mod hyperloglog;
 mod introspection;
 mod key_search;
 mod keys;
@@ -35,6 +38,7 @@ mod long_double;
 mod memory;
 mod scan;
 pub mod settings;
+mod sorted_sets;
 mod state;
 mod strings;
 pub mod table;
@@ -50,5 +54,6 @@ pub use events::{Event, EventClass, EventClasses, Events};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;
+pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};

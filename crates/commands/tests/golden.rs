@@ -138,6 +138,12 @@ impl Redis {
             "512",
             "hash-max-listpack-value",
             "64",
+            "zset-max-listpack-entries",
+            "128",
+            "zset-max-listpack-value",
+            "64",
+            "hll-sparse-max-bytes",
+            "3000",
         ];
         redis.requests.run(&[&["config", "set"], &defaults[..]].concat());
         redis.events.run(&["psubscribe", "__keyevent@*__:*"]);

@@ -86,7 +86,7 @@ fn requests_are_resolved() {
         ("config get", "ERR wrong number of arguments for 'config|get' command"),
         ("config foo", "ERR unknown subcommand 'foo'. Try CONFIG HELP."),
         ("foo bar baz", "ERR unknown command 'foo', with args beginning with: 'bar' 'baz' "),
-        ("zadd a 1 b", "ERR command 'zadd' is not supported by Quorate yet"),
+        ("bzpopmin a 0", "ERR command 'bzpopmin' is not supported by Quorate yet"),
         ("zadd a", "ERR wrong number of arguments for 'zadd' command"),
         ("xgroup create a b c", "ERR command 'xgroup|create' is not supported by Quorate yet"),
     ] {

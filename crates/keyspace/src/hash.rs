@@ -26,7 +26,7 @@ struct Table {
 }
 
 /// What a snapshot and a digest see of a hash.
-pub(crate) enum Contents<'a> {
+pub(crate) enum HashContents<'a> {
     Packed(&'a [u8]),
     /// The pairs and their length in a snapshot.
     Table(&'a CowMap<Blob>, usize),
@@ -167,10 +167,10 @@ impl HashValue {
             }
     }
 
-    pub(crate) fn contents(&self) -> Contents<'_> {
+    pub(crate) fn contents(&self) -> HashContents<'_> {
         match &self.repr {
-            Repr::Packed(packed) => Contents::Packed(packed.data()),
-            Repr::Table(table) => Contents::Table(&table.map, table.encoded_bytes),
+            Repr::Packed(packed) => HashContents::Packed(packed.data()),
+            Repr::Table(table) => HashContents::Table(&table.map, table.encoded_bytes),
         }
     }
 

@@ -15,6 +15,7 @@
 
 mod blob;
 mod cow_map;
+mod cow_tree;
 mod db;
 mod error;
 mod format;
@@ -26,13 +27,16 @@ mod removals;
 mod rng;
 mod seed;
 mod snapshot;
+mod sorted_set;
 mod string;
 mod value;
 
 pub use blob::Blob;
 pub use cow_map::{CowMap, Iter};
+pub use cow_tree::{CowTree, TreeItem, TreeIter};
 pub use db::{Db, EntryMut};
 pub use error::Error;
+pub use format::VERSION as FORMAT_VERSION;
 pub use format::{Decoder, Encoder};
 pub use hash::{HashEncoding, HashIter, HashLimits, HashValue};
 pub use ids::{DATABASES, DbIndex, Millis, Version};
@@ -40,5 +44,6 @@ pub use keyspace::{Expired, Garbage, Keyspace};
 pub use rng::Rng;
 pub use seed::Seed;
 pub use snapshot::Snapshot;
+pub use sorted_set::{SortedSetEncoding, SortedSetIter, SortedSetLimits, SortedSetValue};
 pub use string::{StringEncoding, StringValue};
 pub use value::{Entry, Value};

@@ -4,10 +4,9 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::format::value_type;
-use crate::hash::Contents;
+use crate::format::{Contents, Place};
 use crate::removals::Removals;
-use crate::{Blob, CowMap, DbIndex, Entry, Keyspace, Seed, StringValue, Value};
+use crate::{Blob, CowMap, DbIndex, Entry, Keyspace, Seed};
 
 /// All databases as they were at [`Keyspace::capture`].
 ///
@@ -70,18 +69,17 @@ fn entry_digest(db: DbIndex, key: &Blob, entry: &Entry) -> u64 {
         Some(at) => digest.number(at.0 as u64),
         None => digest.byte(0),
     }
-    digest.byte(value_type(entry.value()));
-    match entry.value() {
-        Value::String(StringValue::Int(number)) => digest.number(*number as u64),
-        Value::String(StringValue::Bytes(bytes)) => digest.bytes(bytes),
-        Value::String(StringValue::Raw(bytes)) => digest.bytes(bytes),
-        Value::Hash(hash) => match hash.contents() {
-            Contents::Packed(data) => digest.bytes(data),
-            Contents::Table(map, _) => map.iter().for_each(|(field, value)| {
-                digest.bytes(field);
-                digest.bytes(value);
-            }),
-        },
+    digest.byte(entry.value().format_type());
+    match entry.value().contents(&Place::Start) {
+        Contents::Number(bytes) => digest.number(u64::from_le_bytes(bytes)),
+        Contents::Bytes(bytes) => digest.bytes(bytes),
+        Contents::Pieces(mut walk, _) => {
+            let mut piece = Vec::new();
+            while walk.next_piece(&mut piece) {
+                digest.bytes(&piece);
+                piece.clear();
+            }
+        }
     }
     digest.finish()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, Millis, StringValue, Version};
+use crate::{HashValue, Millis, SortedSetValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub enum Value {
     String(StringValue),
     /// A hash; never empty inside a keyspace.
     Hash(Arc<HashValue>),
+    /// A sorted set; never empty inside a keyspace.
+    SortedSet(Arc<SortedSetValue>),
 }
 
 // Every key of the keyspace pays for these.
@@ -34,11 +36,17 @@ impl Value {
         Value::Hash(Arc::new(hash))
     }
 
+    /// A sorted set.
+    pub fn sorted_set(set: SortedSetValue) -> Value {
+        Value::SortedSet(Arc::new(set))
+    }
+
     /// Redis' name of the type (TYPE, SCAN TYPE).
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::String(_) => "string",
             Value::Hash(_) => "hash",
+            Value::SortedSet(_) => "zset",
         }
     }
 
@@ -47,6 +55,7 @@ impl Value {
         match self {
             Value::String(string) => string.encoding().name(),
             Value::Hash(hash) => hash.encoding().name(),
+            Value::SortedSet(set) => set.encoding().name(),
         }
     }
 
@@ -82,11 +91,28 @@ impl Value {
         }
     }
 
+    /// The sorted set, where this is one.
+    pub fn as_sorted_set(&self) -> Option<&SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// The sorted set for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_sorted_set_mut(&mut self) -> Option<&mut SortedSetValue> {
+        match self {
+            Value::SortedSet(set) => Some(Arc::make_mut(set)),
+            _ => None,
+        }
+    }
+
     /// Bytes of heap behind the value: an estimate that depends on content and encoding alone.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::SortedSet(set) => set.heap_bytes(),
         }
     }
 
@@ -95,6 +121,7 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+            Value::SortedSet(set) => set.len() > HEAVY_ELEMENTS_MIN,
         }
     }
 }

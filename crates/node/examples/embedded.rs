@@ -1,7 +1,7 @@
 //! Three nodes in one program, without a socket for clients:
 //!
 //! ```text
-//! cargo run --example embedded
+//! cargo run -p quorate-node --example embedded
 //! ```
 
 use std::collections::BTreeMap;

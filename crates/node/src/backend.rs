@@ -20,7 +20,7 @@ use crate::admin::{Call, Role};
 use crate::group::{Failure, Group};
 use crate::node::{Node, Phase, Running};
 use crate::rules;
-use crate::session::{Admission, Backend, Front, MemberFacts, NodeFacts, ReadMode};
+use crate::session::{self, Admission, Backend, Front, MemberFacts, NodeFacts, ReadMode};
 
 /// The reply while the node does not serve yet.
 const LOADING: &str = "LOADING Quorate is loading the dataset in memory or waits for its cluster";
@@ -35,6 +35,7 @@ impl Node {
     fn serving_parts(&self) -> Result<&Running, Failure> {
         match (self.inner.running.get(), &*self.inner.phase.borrow()) {
             (Some(running), Phase::Serving) => Ok(running),
+            (_, Phase::Removed { .. }) => Err(Failure::Refused(session::REMOVED.into())),
             _ => Err(Failure::Refused(LOADING.into())),
         }
     }
@@ -80,7 +81,7 @@ impl Backend for Node {
 
     fn admission(&self) -> Admission {
         if !self.inner.serving.load(Ordering::Acquire) {
-            return Admission::Loading;
+            return if self.inner.is_removed() { Admission::Removed } else { Admission::Loading };
         }
         if self.inner.draining.load(Ordering::Acquire) {
             return Admission::Draining;

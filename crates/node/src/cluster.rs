@@ -420,6 +420,32 @@ impl Cluster {
         }
     }
 
+    /// What a node that was removed can still say: nothing of the cluster, and of itself that it is outside.
+    pub(crate) fn status_outside(&self) -> ClusterStatus {
+        let report = self.local.report();
+        let number = rules::number_of(self.me);
+        let info = self.raft.members().nodes.get(&self.me).cloned().unwrap_or_default();
+        let me = NodeStatus {
+            id: self.me.0,
+            number,
+            role: Role::Outsider,
+            voter: false,
+            alive: true,
+            addresses: addresses(&info),
+            report: Some(report),
+        };
+        ClusterStatus {
+            cluster: format!("{:032x}", self.cluster_id),
+            answered_by: self.me.0,
+            term: 0,
+            leader: None,
+            committed: self.replica.applied(),
+            quorum: false,
+            joint: false,
+            nodes: BTreeMap::from([(self.me.0, me)]),
+        }
+    }
+
     /// Looks after the membership while this node leads, until `stop`.
     pub(crate) async fn run(self: Arc<Cluster>, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK);

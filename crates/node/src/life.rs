@@ -1,6 +1,7 @@
 //! How a node comes to life: identity, data directory, consensus, and the tasks that live on it.
 //!
-//! What it leaves to others: how an identity is found ([`crate::formation`]), what each task does.
+//! What it leaves to others: how an identity is found ([`crate::formation`]), what each task does, what ends
+//! the node's life ([`crate::watch`]).
 //!
 //! Invariants: nothing is sent under an identity before the data directory has made it durable; a log that
 //! was rolled back is set aside, and its node joins anew instead of voting.
@@ -14,12 +15,10 @@ use parking_lot::Mutex;
 use quorate_raft::{Components as RaftComponents, NodeId, PeerIdentity, Raft, RaftOptions};
 use quorate_storage::{DataDir, DataDirOptions, Disk, Executor, Identity, LogOptions, RealDisk, WhenFull};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use crate::barrier::{Barriers, Source};
 use crate::batch::Origin;
 use crate::cluster::Cluster;
-use crate::divergence::Verdict;
 use crate::driver::Driver;
 use crate::formation::{self, Found};
 use crate::leader::Leader;
@@ -32,9 +31,7 @@ use crate::reclaim::Reclaimer;
 use crate::rules;
 use crate::service::FormRequest;
 use crate::session::ReadMode;
-
-/// How often every other member is pinged, for its clock and its life.
-const PING: Duration = Duration::from_secs(1);
+use crate::watch;
 
 /// The task that brings a node to life.
 pub(crate) struct Life {
@@ -218,7 +215,8 @@ impl Life {
         if self.disk.is_none() {
             tasks.spawn(ledger::keep(directory.ledger.clone(), raft.clone(), stop.clone()));
         }
-        tasks.spawn(ping_all(inner.clone(), raft.clone(), disk));
+        tasks.spawn(watch::members(inner.clone(), raft.clone(), disk));
+        tasks.spawn(watch::leadership(raft.clone(), stop.clone()));
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });
@@ -235,7 +233,7 @@ impl Life {
         };
         assert!(inner.running.set(running).is_ok(), "consensus is started once");
         self.form_or_wait(&raft).await?;
-        watch_raft(&inner, raft);
+        inner.tasks.spawn(watch::consensus(inner.clone(), raft));
         Ok(())
     }
 
@@ -263,84 +261,6 @@ impl Life {
             }
         }
         Ok(())
-    }
-}
-
-/// Ends the node's life when consensus has ended by itself.
-fn watch_raft(inner: &Arc<Inner>, raft: Raft) {
-    let (node, stop) = (inner.clone(), inner.stop.clone());
-    inner.tasks.spawn(async move {
-        let mut metrics = raft.metrics_watch();
-        let failed =
-            async { metrics.wait_for(|metrics| metrics.error.is_some()).await.ok().map(|m| m.error.clone()) };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            error = failed => {
-                let error = error.flatten().unwrap_or_else(|| "it stopped".into());
-                tracing::error!(%error, "consensus has stopped on this node");
-                if let Some(running) = node.running.get() {
-                    running.pipeline.close();
-                }
-                let error = Error::Raft(Arc::new(quorate_raft::Error::Stopped(error)));
-                node.enter(Phase::Failed(error));
-            }
-        }
-    });
-}
-
-/// Samples the other members' clocks, notes who is alive, and compares states.
-async fn ping_all(inner: Arc<Inner>, raft: Raft, disk: Arc<dyn Disk>) {
-    let me = inner.peers.transport().identity().node;
-    let mut rounds = tokio::time::interval(PING);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = inner.stop.cancelled() => return,
-            _ = rounds.tick() => {}
-        }
-        let members = raft.members();
-        let voters = rules::voters(&members);
-        for node in members.nodes.into_keys().filter(|node| *node != me) {
-            let (inner, votes) = (inner.clone(), voters.contains(&node));
-            tokio::spawn(async move {
-                let sent = Instant::now();
-                let Ok(pong) = inner.peers.ping(node, PING).await else { return };
-                inner.divergence.heard(node, pong.checks);
-                if votes {
-                    inner.clock.sample(node, pong.wall, sent.elapsed());
-                }
-            });
-        }
-        let others: Vec<_> = voters.iter().copied().filter(|node| *node != me).collect();
-        match inner.divergence.verdict(&others, voters.len() / 2 + 1) {
-            Verdict::Fine => {}
-            Verdict::Disputed { index } => {
-                tracing::error!(index, "the states of the nodes differ at this entry")
-            }
-            Verdict::Diverged { index } => return diverged(&inner, raft, disk.as_ref(), index).await,
-        }
-    }
-}
-
-/// Stops serving at once, and leaves a directory from which a restart joins anew.
-async fn diverged(inner: &Inner, raft: Raft, disk: &dyn Disk, index: u64) {
-    tracing::error!(
-        index,
-        "the state of this node is not what the log says; it stops, and joins anew when restarted"
-    );
-    inner.enter(Phase::Failed(Error::Diverged { index }));
-    let Some(running) = inner.running.get() else { return };
-    running.pipeline.close();
-    // Whatever it answers, this node takes part no more.
-    let _stopped = raft.shutdown().await;
-    let directory = running.directory.lock().take();
-    if let Some(directory) = directory {
-        let _closed = directory.log.close();
-    }
-    if let Err(error) =
-        DataDir::set_aside(disk, &format!("the state differed from the others' at entry {index}"))
-    {
-        tracing::error!(%error, "the data cannot be set aside");
     }
 }
 

@@ -11,12 +11,12 @@
 //!
 //! Called by: the apply task (`apply`, `capture`, `install`); readers take the read lock for moments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use quorate_commands::{Args, Events, Read, Settings, State, StateDecoder, StateEncoder, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
@@ -35,7 +35,7 @@ use crate::session::Front;
 /// logically from the moment they are due.
 const EXPIRED_PER_ENTRY_MAX: usize = 512;
 /// The first block of a snapshot: format of the machine's own part.
-const HEAD_FORMAT: u8 = 1;
+pub(crate) const HEAD_FORMAT: u8 = 1;
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
 /// own, so that a watched key shows a change within the same batch.
@@ -67,6 +67,8 @@ impl Replicated {
 pub(crate) struct Replica {
     replicated: RwLock<Replicated>,
     applied: watch::Sender<u64>,
+    /// The members after the last applied entry.
+    members: Mutex<BTreeSet<NodeId>>,
     clock: AtomicI64,
     next_expiry: AtomicI64,
     writes: AtomicU64,
@@ -79,6 +81,7 @@ impl Replica {
         Arc::new(Replica {
             replicated: RwLock::new(Replicated::new()),
             applied: watch::Sender::new(0),
+            members: Mutex::default(),
             clock: AtomicI64::new(0),
             next_expiry: AtomicI64::new(i64::MAX),
             writes: AtomicU64::new(0),
@@ -95,6 +98,15 @@ impl Replica {
     /// The last applied log index.
     pub(crate) fn applied(&self) -> u64 {
         *self.applied.borrow()
+    }
+
+    /// Whether a node is a member after some applied entry, and the index of one: with `true` the entry is no
+    /// earlier than the one that made it a member, with `false` no later than what was looked at.
+    pub(crate) fn membership_of(&self, node: NodeId) -> (bool, u64) {
+        let before = self.applied();
+        let is_member = self.members.lock().contains(&node);
+        // The members of an entry are there before its index is.
+        (is_member, if is_member { self.applied() } else { before })
     }
 
     /// The agreed time of the last applied entry.
@@ -353,6 +365,8 @@ impl StateMachine for Machine {
                         *highest = (*highest).max(*id);
                     }
                     replicated.origins.retain(|node| members.nodes.contains_key(&node));
+                    drop(replicated);
+                    *self.replica.members.lock() = members.nodes.into_keys().collect();
                 }
                 Payload::Data(data) => self.apply_data(entry.id, &data)?,
             }
@@ -377,7 +391,7 @@ impl StateMachine for Machine {
     fn install(
         &mut self,
         last: LogId,
-        _members: &Members,
+        members: &Members,
         blocks: &mut dyn Iterator<Item = Result<Bytes, Fault>>,
     ) -> Result<(), Fault> {
         let head = blocks.next().ok_or_else(|| Fault::new("the snapshot is empty"))??;
@@ -393,6 +407,7 @@ impl StateMachine for Machine {
         let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
         self.reclaimer.free_state(old.state);
         self.pipeline.overtaken(own);
+        *self.replica.members.lock() = members.nodes.keys().copied().collect();
         self.replica.applied.send_replace(last.index);
         Ok(())
     }

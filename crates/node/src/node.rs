@@ -84,11 +84,20 @@ pub enum Phase {
     Starting(String),
     /// It serves.
     Serving,
+    /// It was removed from its cluster, and only lives on to say so.
+    Removed {
+        /// A log index at which it is no member.
+        index: u64,
+    },
     /// It has been stopped as planned.
     Stopped,
     /// It cannot go on.
     Failed(Error),
 }
+
+/// What a node that was removed says of itself.
+pub(crate) const REMOVED: &str = "this node has been removed from its cluster and takes part no more; stop it, or \
+                                  empty its data directory and start it again to have it join anew";
 
 /// What the log has done since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -260,6 +269,7 @@ impl Node {
     /// The cluster as this node sees it.
     pub async fn status(&self) -> ClusterStatus {
         match self.inner.running.get() {
+            Some(running) if self.inner.is_removed() => running.cluster.status_outside(),
             Some(running) => running.cluster.status().await,
             None => ClusterStatus {
                 cluster: String::new(),
@@ -280,6 +290,9 @@ impl Node {
     /// See [`Refusal`].
     pub async fn admin(&self, call: Call) -> Result<Done, Refusal> {
         match self.inner.running.get() {
+            Some(_) if self.inner.is_removed() => {
+                Err(Refusal { kind: RefusalKind::Unavailable, detail: REMOVED.into() })
+            }
             Some(running) => running.cluster.call(call).await,
             None => Err(Refusal { kind: RefusalKind::Unavailable, detail: "the node is starting".into() }),
         }
@@ -380,12 +393,15 @@ impl Inner {
             Phase::Serving if self.has_been_led.load(Ordering::Relaxed) => (true, String::new()),
             Phase::Serving => (false, "waiting for a leader".into()),
             Phase::Starting(why) => (false, why),
+            Phase::Removed { .. } => (false, REMOVED.into()),
             Phase::Stopped => (false, "stopped".into()),
             Phase::Failed(error) => (false, error.to_string()),
         };
         let running = self.running.get();
         let metrics = running.map(|running| running.raft.metrics()).unwrap_or_default();
-        if let Some(error) = &metrics.error {
+        if let Some(error) = &metrics.error
+            && trouble.is_empty()
+        {
             trouble.clone_from(error);
         } else if metrics.disk_full {
             trouble = "the disk is full".into();
@@ -435,10 +451,22 @@ impl Inner {
         leadership.leader.is_some_and(|leader| self.peers.heard_within(leader, lately))
     }
 
-    /// Moves on in the node's life.
+    /// Whether this node is known to be no member of its cluster any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Removed { .. })
+    }
+
+    /// Moves on in the node's life. What has ended does not begin again.
     pub(crate) fn enter(&self, phase: Phase) {
-        self.serving.store(matches!(phase, Phase::Serving), Ordering::Release);
-        self.phase.send_replace(phase);
+        self.phase.send_if_modified(|now| {
+            let is_over = !matches!(now, Phase::Starting(_) | Phase::Serving);
+            if is_over && matches!(phase, Phase::Starting(_) | Phase::Serving) {
+                return false;
+            }
+            self.serving.store(matches!(phase, Phase::Serving), Ordering::Release);
+            *now = phase;
+            true
+        });
     }
 
     /// Runs something on the node's own runtime.

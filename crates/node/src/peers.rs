@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! channel  kind            request                         answer
-//! Control  64 ping         –                               i64 wall clock, u64 applied index, then per check
-//!                                                          u64 index, u64 digest (LE)
+//! Control  64 ping         –                               i64 wall clock, u64 applied index, u64 1 if the
+//!                                                          asker is no member there, else 0; then per
+//!                                                          check u64 index, u64 digest (LE)
 //! Control  65 barrier      –                               u64 index, i64 agreed time (LE)
 //! Forward   – batch        a sealed batch                  1 byte: 0 taken, 1 send it again
 //! Admin    80 discover     JSON Discover                   JSON Discovered
@@ -50,7 +51,7 @@ pub(crate) const TAKEN: &[u8] = &[0];
 pub(crate) const AGAIN: &[u8] = &[1];
 
 /// A node that has not been heard of for this long counts as dead in decisions about membership.
-const HEARD_MAX: Duration = Duration::from_secs(3);
+pub(crate) const HEARD_MAX: Duration = Duration::from_secs(3);
 
 /// The answer to a ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +60,15 @@ pub(crate) struct Pong {
     pub(crate) wall: Millis,
     /// The last entry that it applied.
     pub(crate) applied: u64,
+    /// Whether the node that asked is a member there.
+    pub(crate) asker_is_member: bool,
     /// Its latest digests.
     pub(crate) checks: Vec<Check>,
 }
 
 impl Pong {
     pub(crate) fn encode(&self) -> Bytes {
-        let words = [self.wall.0 as u64, self.applied].into_iter();
+        let words = [self.wall.0 as u64, self.applied, u64::from(!self.asker_is_member)].into_iter();
         let words = words.chain(self.checks.iter().flat_map(|(index, digest)| [*index, *digest]));
         words.flat_map(u64::to_le_bytes).collect()
     }
@@ -74,11 +77,12 @@ impl Pong {
         let (words, rest) = bytes.as_chunks::<8>();
         let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
         let (wall, applied) = (Millis(words.next()? as i64), words.next()?);
+        let asker_is_member = words.next()? == 0;
         let mut checks = Vec::new();
         while let Some(index) = words.next() {
             checks.push((index, words.next()?));
         }
-        rest.is_empty().then_some(Pong { wall, applied, checks })
+        rest.is_empty().then_some(Pong { wall, applied, asker_is_member, checks })
     }
 }
 
@@ -230,11 +234,15 @@ mod tests {
 
     #[test]
     fn a_pong_survives_the_wire() {
-        let pong = Pong { wall: Millis(-5), applied: 7, checks: vec![(1, 2), (3, 4)] };
-        let bytes = pong.encode();
-        assert_eq!(Pong::decode(&bytes), Some(pong));
-        assert_eq!(Pong::decode(&bytes[..16]).map(|pong| pong.checks), Some(Vec::new()));
-        assert_eq!(Pong::decode(&bytes[..24]), None);
-        assert_eq!(Pong::decode(&bytes[..15]), None);
+        for asker_is_member in [true, false] {
+            let checks = vec![(1, 2), (3, 4)];
+            let pong = Pong { wall: Millis(-5), applied: 7, asker_is_member, checks };
+            let bytes = pong.encode();
+            assert_eq!(Pong::decode(&bytes), Some(pong));
+            assert_eq!(Pong::decode(&bytes[..24]).map(|pong| pong.checks), Some(Vec::new()));
+            for torn in [0, 16, 23, 32] {
+                assert_eq!(Pong::decode(&bytes[..torn]), None, "{torn}");
+            }
+        }
     }
 }

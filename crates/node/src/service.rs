@@ -10,7 +10,7 @@ use std::sync::Weak;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quorate_raft::{Channel, ForwardAnswer, Peer, PeerService};
+use quorate_raft::{Channel, ForwardAnswer, NodeId, Peer, PeerService};
 use tokio::sync::oneshot;
 
 use crate::admin::{Call, Refusal};
@@ -36,7 +36,7 @@ pub(crate) struct Service {
 impl PeerService for Service {
     fn call(
         &self,
-        _from: Peer,
+        from: Peer,
         _channel: Channel,
         kind: u8,
         body: Bytes,
@@ -46,7 +46,7 @@ impl PeerService for Service {
         };
         async move {
             match kind {
-                PING => Ok(ping(&node)),
+                PING => Ok(ping(&node, from.identity.node)),
                 BARRIER => {
                     let running = node.running.get().ok_or("the node is starting")?;
                     let barrier = running.source.answer().await.map_err(|refused| refused.to_string())?;
@@ -110,9 +110,9 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     parse(body).map_err(|_| "the message is malformed".to_owned())
 }
 
-fn ping(node: &Inner) -> Bytes {
-    let applied = node.running.get().map_or(0, |running| running.replica.applied());
-    Pong { wall: node.clock.wall(), applied, checks: node.divergence.mine() }.encode()
+fn ping(node: &Inner, asker: NodeId) -> Bytes {
+    let (asker_is_member, applied) = node.replica.membership_of(asker);
+    Pong { wall: node.clock.wall(), applied, asker_is_member, checks: node.divergence.mine() }.encode()
 }
 
 async fn discovered(node: &Inner) -> Discovered {

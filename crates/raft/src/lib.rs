@@ -50,4 +50,6 @@ pub use self::{
         CallError, Channel, ForwardAnswer, ForwardAnswers, ForwardSender, Net, Peer, PeerIdentity,
         PeerService, TcpNet, Transport, TransportOptions,
     },
+    wire::handshake::VERSION_MAX as PROTOCOL_VERSION,
+    wire::membership::VERSION as MEMBERSHIP_VERSION,
 };

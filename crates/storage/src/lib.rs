@@ -30,9 +30,11 @@ pub use error::{Error, ErrorKind};
 pub use id::{ENTRY_OVERHEAD_BYTES, Entry, EntryKind, LeaderId, LogId, NodeId, Vote};
 pub use identity::Identity;
 pub use ledger::{AUDIT_LINES_MAX, Ledger, LedgerVerdict};
+pub use log::FORMAT_VERSION as LOG_FORMAT_VERSION;
 pub use log::{
     Done, Executor, Log, LogEngineKind, LogMetrics, LogOptions, LogState, Recovered, SyncHistogram, WhenFull,
 };
+pub use snapshot::FORMAT_VERSION as SNAPSHOT_FORMAT_VERSION;
 pub use snapshot::{
     BLOCK_BYTES_MAX, Manifest, SnapshotId, SnapshotInfo, SnapshotReader, SnapshotReceiver, SnapshotStore,
     SnapshotWriter,

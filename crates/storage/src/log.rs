@@ -38,6 +38,7 @@ mod view;
 pub(crate) use self::engine::{LogEngine, LogReader, Record};
 use self::front::Handle;
 pub use self::metrics::{LogMetrics, SyncHistogram};
+pub use self::segments::FORMAT_VERSION;
 
 /// Limits and sizes of a log.
 #[derive(Clone, Debug)]

@@ -34,7 +34,8 @@ mod receiver;
 mod writer;
 
 pub use self::{
-    format::BLOCK_BYTES_MAX, reader::SnapshotReader, receiver::SnapshotReceiver, writer::SnapshotWriter,
+    format::BLOCK_BYTES_MAX, format::FORMAT_VERSION, reader::SnapshotReader, receiver::SnapshotReceiver,
+    writer::SnapshotWriter,
 };
 
 const FOLDER: &str = "snapshots";

@@ -33,7 +33,7 @@ impl Default for ServeSettings {
     fn default() -> Self {
         Self {
             options: ServeOptions::default(),
-            log_level: "info,openraft=warn".into(),
+            log_level: "info,openraft=error".into(),
             log_format: LogFormat::Text,
         }
     }

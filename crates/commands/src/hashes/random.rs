@@ -11,7 +11,7 @@ use quorate_resp::{Protocol, Reply};
 use crate::{Args, Error, Read};
 
 /// Largest count of fields that are picked one by one, with repeats: as many as a request may have arguments.
-const PICKS_MAX: u64 = 1024 * 1024;
+pub(crate) const PICKS_MAX: u64 = 1024 * 1024;
 
 /// `HRANDFIELD key [count [WITHVALUES]]`
 pub(crate) fn hrandfield(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
@@ -95,7 +95,7 @@ fn choose(hash: &HashValue, count: usize, rng: &mut Rng, output: Output, reply: 
 }
 
 /// `count` different numbers below `len`, by Floyd's method: no draw is ever repeated.
-fn distinct_ranks(len: u64, count: u64, rng: &mut Rng) -> BTreeSet<u64> {
+pub(crate) fn distinct_ranks(len: u64, count: u64, rng: &mut Rng) -> BTreeSet<u64> {
     let mut ranks = BTreeSet::new();
     for top in len - count..len {
         let drawn = rng.below(top + 1);

@@ -196,8 +196,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "128",
         "Most members of a sorted set in the compact form.",
     )
-    .alias("zset-max-ziplist-entries")
-    .kept(),
+    .alias("zset-max-ziplist-entries"),
     Setting::new(
         "zset-max-listpack-value",
         Cluster,
@@ -205,16 +204,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "64",
         "Longest member of a sorted set in the compact form.",
     )
-    .alias("zset-max-ziplist-value")
-    .kept(),
+    .alias("zset-max-ziplist-value"),
     Setting::new(
         "hll-sparse-max-bytes",
         Cluster,
         Memory(0, i64::MAX),
         "3000",
         "Longest HyperLogLog in the sparse form.",
-    )
-    .kept(),
+    ),
     Setting::new("stream-node-max-bytes", Cluster, Memory(0, i64::MAX), "4096", "Size of a stream's nodes.")
         .kept(),
     Setting::new(

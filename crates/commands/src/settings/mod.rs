@@ -145,6 +145,9 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 const PROTO_MAX_BULK_LEN: SettingId = SettingId::of("proto-max-bulk-len");
 const HASH_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("hash-max-listpack-entries");
 const HASH_MAX_LISTPACK_VALUE: SettingId = SettingId::of("hash-max-listpack-value");
+const ZSET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("zset-max-listpack-entries");
+const ZSET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("zset-max-listpack-value");
+const HLL_SPARSE_MAX_BYTES: SettingId = SettingId::of("hll-sparse-max-bytes");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
 const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
@@ -330,6 +333,21 @@ impl Settings {
     /// Longest field or value of a hash in the compact form, in bytes.
     pub fn hash_max_listpack_value(&self) -> usize {
         self.size(HASH_MAX_LISTPACK_VALUE)
+    }
+
+    /// Most members of a sorted set in the compact form.
+    pub fn zset_max_listpack_entries(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_ENTRIES)
+    }
+
+    /// Longest member of a sorted set in the compact form, in bytes.
+    pub fn zset_max_listpack_value(&self) -> usize {
+        self.size(ZSET_MAX_LISTPACK_VALUE)
+    }
+
+    /// Longest HyperLogLog in the sparse form, in bytes.
+    pub fn hll_sparse_max_bytes(&self) -> usize {
+        self.size(HLL_SPARSE_MAX_BYTES)
     }
 
     /// Memory limit of the data in bytes; 0: no limit.

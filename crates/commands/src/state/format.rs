@@ -21,7 +21,8 @@ use crate::Settings;
 use crate::settings::{Scope, TEXT_BYTES_MAX};
 
 const MAGIC: &[u8; 4] = b"QSTA";
-const VERSION: u16 = 1;
+/// The version of clock and settings in snapshots that this program writes.
+pub const VERSION: u16 = 1;
 const HEAD: u8 = 0x41;
 const SETTINGS: u8 = 0x42;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.

@@ -10,6 +10,7 @@ mod format;
 
 use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
 
+pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 use crate::Settings;
 

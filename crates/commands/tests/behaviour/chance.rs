@@ -68,6 +68,32 @@ fn a_few_fields_of_a_large_hash_are_all_possible() {
 }
 
 #[test]
+fn members_are_picked_evenly() {
+    for encoding in ["listpack", "skiplist"] {
+        let mut node = Node::new();
+        for (score, member) in "abcdefghij".chars().enumerate() {
+            node.run(&format!("ZADD z {score} {member}"));
+        }
+        if encoding == "skiplist" {
+            node.run(&format!("ZADD z 1 {0}", "x".repeat(65)));
+            node.run(&format!("ZREM z {0}", "x".repeat(65)));
+        }
+        assert_eq!(node.run("OBJECT ENCODING z").as_str(), Some(encoding));
+        check_even(&texts(&node.run("ZRANDMEMBER z -1000")), encoding);
+        for count in [1, 2, 5, 8] {
+            let mut all = Vec::new();
+            for _ in 0..1000 / count {
+                let picks = texts(&node.run(&format!("ZRANDMEMBER z {count}")));
+                let different: std::collections::BTreeSet<&String> = picks.iter().collect();
+                assert_eq!((picks.len(), different.len()), (count, count));
+                all.extend(picks);
+            }
+            check_even(&all, &format!("{encoding}, {count} at a time"));
+        }
+    }
+}
+
+#[test]
 fn values_belong_to_their_fields() {
     let mut node = Node::new();
     ten_fields(&mut node, "hashtable");

@@ -2,7 +2,8 @@
 
 use crate::node::Node;
 
-const SETUP: &[&str] = &["SET s 1", "SET volatile 1 EX 100", "HSET h a 1 b x", "SET other 1"];
+const SETUP: &[&str] =
+    &["SET s 1", "SET volatile 1 EX 100", "HSET h a 1 b x", "SET other 1", "ZADD z 1 a 2 b", "PFADD p a"];
 
 fn check(key: &str, line: &str, changes: bool) {
     let mut node = Node::new();
@@ -38,6 +39,17 @@ fn changes_count() {
         ("h", "HINCRBY h a 0"),
         ("h", "HINCRBYFLOAT h a 1"),
         ("new", "HSET new a 1"),
+        ("z", "ZADD z 3 c"),
+        ("z", "ZADD z 3 a"),
+        ("z", "ZINCRBY z 1 a"),
+        ("z", "ZREM z a"),
+        ("z", "ZPOPMIN z"),
+        ("z", "ZREMRANGEBYRANK z 0 0"),
+        ("z", "ZUNIONSTORE z 1 z"),
+        ("other", "ZRANGESTORE other z 5 6"),
+        ("p", "PFADD p b"),
+        ("p", "PFMERGE p"),
+        ("new", "PFADD new"),
     ] {
         check(key, line, true);
     }
@@ -67,6 +79,20 @@ fn what_changes_nothing_does_not_count() {
         ("h", "HGETALL h"),
         ("h", "HSCAN h 0"),
         ("h", "HRANDFIELD h"),
+        ("z", "ZADD z 1 a"),
+        ("z", "ZADD z XX 1 c"),
+        ("z", "ZADD z NX 5 a"),
+        ("z", "ZADD z GT INCR -1 a"),
+        ("z", "ZINCRBY z 0 a"),
+        ("z", "ZINCRBY z nan a"),
+        ("z", "ZREM z x"),
+        ("z", "ZPOPMIN z 0"),
+        ("z", "ZREMRANGEBYSCORE z 5 6"),
+        ("z", "ZRANDMEMBER z"),
+        ("missing", "ZRANGESTORE missing z 5 6"),
+        ("p", "PFADD p a"),
+        ("p", "PFCOUNT p"),
+        ("p", "PFDEBUG ENCODING p"),
     ] {
         check(key, line, false);
     }

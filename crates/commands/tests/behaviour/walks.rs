@@ -1,4 +1,4 @@
-//! SCAN and HSCAN: what is there from beginning to end is shown, whatever else happens meanwhile.
+//! SCAN, HSCAN and ZSCAN: what is there from beginning to end is shown, whatever else happens meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -114,6 +114,29 @@ fn a_hash_table_is_walked_like_the_keys() {
         .collect();
     assert_eq!(fields.len(), 1000);
     assert_eq!(walk(&mut node, "HSCAN h CURSOR MATCH key:1?? COUNT 7", |_| ()).len(), 200);
+}
+
+#[test]
+fn a_large_sorted_set_is_walked_like_the_keys() {
+    let mut node = Node::new();
+    for i in 0..1000 {
+        node.run(&format!("ZADD z {i} key:{i}"));
+    }
+    assert_eq!(node.run("OBJECT ENCODING z").as_str(), Some("skiplist"));
+    let mut added = 0;
+    let found = walk(&mut node, "ZSCAN z CURSOR", |node| {
+        node.run(&format!("ZADD z {added} added:{added}"));
+        node.run(&format!("ZREM z added:{}", added / 2));
+        added += 1;
+    });
+    let members: BTreeSet<&String> = found
+        .chunks(2)
+        .inspect(|pair| assert_eq!(pair[0].rsplit(':').next(), Some(pair[1].as_str())))
+        .map(|pair| &pair[0])
+        .filter(|member| member.starts_with("key:"))
+        .collect();
+    assert_eq!(members.len(), 1000);
+    assert_eq!(walk(&mut node, "ZSCAN z CURSOR MATCH key:1?? COUNT 7", |_| ()).len(), 200);
 }
 
 #[test]

@@ -27,7 +27,7 @@ mod tests;
 
 use crate::{Blob, Seed};
 pub use iter::Iter;
-use node::Child;
+use node::{Child, MapKey};
 
 /// A map from bytes to `V`, ordered by (hash, key).
 #[derive(Clone)]
@@ -80,6 +80,11 @@ impl<V: Clone> CowMap<V> {
         self.insert_hashed(self.seed.hash(key), key, value)
     }
 
+    /// Sets the value of a key that lies elsewhere too, whose bytes are shared; returns the old one.
+    pub(crate) fn insert_shared(&mut self, key: &Blob, value: V) -> Option<V> {
+        self.insert_hashed(self.seed.hash(key), key, value)
+    }
+
     /// Removes a key; returns its value.
     pub fn remove(&mut self, key: &[u8]) -> Option<V> {
         self.remove_hashed(self.seed.hash(key), key)
@@ -127,6 +132,18 @@ impl<V: Clone> CowMap<V> {
         Iter::new(self.root.as_ref(), hash)
     }
 
+    /// The pairs after this one, which need not be there any more.
+    pub(crate) fn iter_after(&self, last_hash: u64, last_key: &Blob) -> Iter<'_, V> {
+        let mut pairs = self.iter_from(last_hash);
+        loop {
+            let here = pairs.clone();
+            match pairs.next_hashed() {
+                Some((hash, key, _)) if (hash, key) <= (last_hash, last_key) => {}
+                _ => return here,
+            }
+        }
+    }
+
     pub(crate) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<(&Blob, &V)> {
         self.root.as_ref()?.get(hash, key)
     }
@@ -137,7 +154,7 @@ impl<V: Clone> CowMap<V> {
         self.root.as_mut()?.get_mut(hash, key)
     }
 
-    pub(crate) fn insert_hashed(&mut self, hash: u64, key: &[u8], value: V) -> Option<V> {
+    pub(crate) fn insert_hashed<K: MapKey>(&mut self, hash: u64, key: K, value: V) -> Option<V> {
         let root = self.root.get_or_insert_with(Child::empty);
         let old = root.insert(0, 0, hash, key, value);
         if old.is_none() {

@@ -32,6 +32,32 @@ pub(super) enum Child<V> {
 // 64 of them are copied for the first write to a node after a capture.
 const _: () = assert!(size_of::<Child<u8>>() == 16 && size_of::<Option<Child<u8>>>() == 16);
 
+/// A key to insert: bytes to copy, or a blob to share.
+pub(crate) trait MapKey: Copy {
+    fn bytes(&self) -> &[u8];
+    fn blob(&self) -> Blob;
+}
+
+impl MapKey for &[u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn blob(&self) -> Blob {
+        Blob::new(self)
+    }
+}
+
+impl MapKey for &Blob {
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+
+    fn blob(&self) -> Blob {
+        (*self).clone()
+    }
+}
+
 /// A number of pairs in six bytes, so that it fits beside the tag.
 #[derive(Clone, Copy)]
 pub(super) struct Count([u8; 6]);
@@ -176,14 +202,21 @@ impl<V: Clone> Child<V> {
 
     /// Sets a value; `level` is that of this child if it is a node. A bucket may come out longer
     /// than it should be: its parent divides it.
-    pub(super) fn insert(&mut self, level: u32, consumed: u32, hash: u64, key: &[u8], value: V) -> Option<V> {
+    pub(super) fn insert<K: MapKey>(
+        &mut self,
+        level: u32,
+        consumed: u32,
+        hash: u64,
+        key: K,
+        value: V,
+    ) -> Option<V> {
         match self {
             Child::Bucket(count, bucket) => {
                 let bucket = Arc::make_mut(bucket);
-                match bucket.find(consumed, hash, key) {
+                match bucket.find(consumed, hash, key.bytes()) {
                     Ok(index) => Some(std::mem::replace(bucket.value_mut(index), value)),
                     Err(index) => {
-                        bucket.insert_at(index, hash, Blob::new(key), value);
+                        bucket.insert_at(index, hash, key.blob(), value);
                         *count = Count::new(bucket.len());
                         None
                     }

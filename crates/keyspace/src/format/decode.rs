@@ -1,12 +1,14 @@
 //! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
 
 use super::{
-    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW, REMOVALS, TABLE,
-    VARINT_BYTES_MAX, VERSION,
+    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, PACKED_SCORES, RAW, REMOVALS,
+    SCORE_TREE, TABLE, VARINT_BYTES_MAX, VERSION,
 };
 use crate::removals::SLOTS;
+use crate::sorted_set::split_scored;
 use crate::{
-    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, StringValue, Value, packed,
+    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, SortedSetValue, StringValue,
+    Value, packed,
 };
 
 /// Reads the blocks of an [`crate::Encoder`] in their order.
@@ -181,55 +183,93 @@ struct Partial {
 
 /// A value in the making. It grows with the bytes that came, not with what a length announced.
 #[derive(Debug)]
-enum Build {
-    Plain { tag: u8, bytes: Vec<u8> },
-    Table { map: CowMap<Blob>, rest: Vec<u8> },
+struct Build {
+    tag: u8,
+    parts: Parts,
+    /// Bytes that are not among the parts yet.
+    rest: Vec<u8>,
+}
+
+/// What was made of the pieces of a value.
+#[derive(Debug)]
+enum Parts {
+    /// Nothing: the value comes in one piece.
+    None,
+    Pairs(CowMap<Blob>),
+    Scored(SortedSetValue),
 }
 
 impl Build {
     fn new(tag: u8, seed: Seed) -> Result<Build, Error> {
-        match tag {
-            INTEGER | BYTES | RAW | PACKED => Ok(Build::Plain { tag, bytes: Vec::new() }),
-            TABLE => Ok(Build::Table { map: CowMap::new(seed), rest: Vec::new() }),
-            tag => Err(Error::Unknown { what: "type of value", tag }),
-        }
+        let parts = match tag {
+            INTEGER | BYTES | RAW | PACKED | PACKED_SCORES => Parts::None,
+            TABLE => Parts::Pairs(CowMap::new(seed)),
+            SCORE_TREE => Parts::Scored(SortedSetValue::new_tree(seed)),
+            tag => return Err(Error::Unknown { what: "type of value", tag }),
+        };
+        Ok(Build { tag, parts, rest: Vec::new() })
     }
 
-    fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
-        match self {
-            Build::Plain { bytes, .. } => bytes.extend_from_slice(piece),
-            Build::Table { map, rest } => {
-                rest.extend_from_slice(piece);
-                let mut left = &rest[..];
-                while let Some((field, value, after)) = split_pair(left) {
-                    if map.insert(field, Blob::new(value)).is_some() {
-                        return Err(Error::Damaged("a field twice"));
-                    }
-                    left = after;
-                }
-                let used = rest.len() - left.len();
-                rest.drain(..used);
-            }
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.rest.extend_from_slice(bytes);
+        let mut used = 0;
+        while let Some(taken) = self.parts.take(&self.rest[used..])? {
+            used += taken;
         }
+        self.rest.drain(..used);
         Ok(())
     }
 
     fn finish(self) -> Result<Value, Error> {
-        match self {
-            Build::Plain { tag: INTEGER, bytes } => {
-                let bytes = bytes.try_into().map_err(|_| Error::Damaged("a number of another width"))?;
-                Ok(Value::integer(i64::from_le_bytes(bytes)))
-            }
-            Build::Plain { tag: BYTES, bytes } => Ok(Value::String(StringValue::Bytes(Blob::from(bytes)))),
-            Build::Plain { tag: RAW, bytes } => Ok(Value::String(StringValue::Raw(bytes.into()))),
-            Build::Plain { bytes, .. } => {
-                HashValue::from_packed(bytes).map(Value::hash).ok_or(Error::Damaged("a packed hash"))
-            }
-            Build::Table { map, rest } if rest.is_empty() && !map.is_empty() => {
+        let Build { tag, parts, rest } = self;
+        match parts {
+            Parts::None => whole(tag, rest),
+            Parts::Pairs(map) if rest.is_empty() && !map.is_empty() => {
                 Ok(Value::hash(HashValue::from_table(map)))
             }
-            Build::Table { .. } => Err(Error::Damaged("a hash table")),
+            Parts::Pairs(_) => Err(Error::Damaged("a hash table")),
+            Parts::Scored(set) if rest.is_empty() && !set.is_empty() => Ok(Value::sorted_set(set)),
+            Parts::Scored(_) => Err(Error::Damaged("a sorted set")),
         }
+    }
+}
+
+impl Parts {
+    /// Takes a piece off the front, if all of it is there; how long it was.
+    fn take(&mut self, bytes: &[u8]) -> Result<Option<usize>, Error> {
+        match self {
+            Parts::None => Ok(None),
+            Parts::Pairs(map) => {
+                let Some((field, value, after)) = split_pair(bytes) else { return Ok(None) };
+                if map.insert(field, Blob::new(value)).is_some() {
+                    return Err(Error::Damaged("a field twice"));
+                }
+                Ok(Some(bytes.len() - after.len()))
+            }
+            Parts::Scored(set) => {
+                let Some((member, score, after)) = split_scored(bytes) else { return Ok(None) };
+                if !set.push_last(member, score) {
+                    return Err(Error::Damaged("a member out of order"));
+                }
+                Ok(Some(bytes.len() - after.len()))
+            }
+        }
+    }
+}
+
+/// The value of a type that comes in one piece.
+fn whole(tag: u8, bytes: Vec<u8>) -> Result<Value, Error> {
+    match tag {
+        INTEGER => {
+            let bytes = bytes.try_into().map_err(|_| Error::Damaged("a number of another width"))?;
+            Ok(Value::integer(i64::from_le_bytes(bytes)))
+        }
+        BYTES => Ok(Value::String(StringValue::Bytes(Blob::from(bytes)))),
+        RAW => Ok(Value::String(StringValue::Raw(bytes.into()))),
+        PACKED_SCORES => SortedSetValue::from_packed(bytes)
+            .map(Value::sorted_set)
+            .ok_or(Error::Damaged("a packed sorted set")),
+        _ => HashValue::from_packed(bytes).map(Value::hash).ok_or(Error::Damaged("a packed hash")),
     }
 }
 

@@ -4,11 +4,10 @@
 //! changes. A value that does not fit is written piece by piece.
 
 use super::{
-    BLOCK_BYTES_MAX, BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, RAW,
-    RECORD_BYTES_MIN, REMOVALS, TABLE, VERSION, push_varint,
+    BLOCK_BYTES_MAX, Contents, DATABASE, END, ENTRY, EXPIRES, HEADER, MAGIC, MORE, Place, RECORD_BYTES_MIN,
+    REMOVALS, VERSION, push_varint,
 };
-use crate::hash::Contents;
-use crate::{Blob, CowMap, DATABASES, Entry, Snapshot, StringValue, Value, packed};
+use crate::{Blob, DATABASES, Entry, Snapshot, Value};
 
 /// Writes a [`Snapshot`] as blocks. An iterator of blocks, for who needs no buffer of their own.
 #[derive(Debug)]
@@ -120,10 +119,13 @@ impl Encoder {
     /// Writes entries until the block is full (true) or there are no more (false).
     fn entries(&mut self, index: usize, out: &mut Vec<u8>) -> bool {
         let (map, _) = &self.snapshot.dbs[index];
-        let mut pairs = successors(map, self.last.as_ref());
+        let mut pairs = match &self.last {
+            Some((hash, key)) => map.iter_after(*hash, key),
+            None => map.iter(),
+        };
         while let Some((hash, key, entry)) = pairs.next_hashed() {
             self.keys += 1;
-            let value_bytes = value_bytes(entry.value());
+            let value_bytes = entry.value().encoded_bytes();
             entry_head(key, entry, value_bytes, out);
             let room = BLOCK_BYTES_MAX - out.len();
             if (key.len() as u64 + value_bytes) > room as u64 {
@@ -161,22 +163,9 @@ impl Iterator for Encoder {
     }
 }
 
-/// A value's type in a snapshot.
-pub(crate) fn value_type(value: &Value) -> u8 {
-    match value {
-        Value::String(StringValue::Int(_)) => INTEGER,
-        Value::String(StringValue::Bytes(_)) => BYTES,
-        Value::String(StringValue::Raw(_)) => RAW,
-        Value::Hash(hash) => match hash.contents() {
-            Contents::Packed(_) => PACKED,
-            Contents::Table(..) => TABLE,
-        },
-    }
-}
-
 fn entry_head(key: &Blob, entry: &Entry, value_bytes: u64, out: &mut Vec<u8>) {
     out.push(ENTRY);
-    let tag = value_type(entry.value());
+    let tag = entry.value().format_type();
     match entry.expires() {
         Some(at) => {
             out.push(tag | EXPIRES);
@@ -189,56 +178,11 @@ fn entry_head(key: &Blob, entry: &Entry, value_bytes: u64, out: &mut Vec<u8>) {
     push_varint(out, value_bytes);
 }
 
-fn value_bytes(value: &Value) -> u64 {
-    match flat(value) {
-        Flat::Number(bytes) => bytes.len() as u64,
-        Flat::Bytes(bytes) => bytes.len() as u64,
-        Flat::Table(_, encoded_bytes) => encoded_bytes as u64,
-    }
-}
-
-/// A value as the format sees it: bytes at hand, or pairs of a table with their length in all.
-enum Flat<'a> {
-    Number([u8; 8]),
-    Bytes(&'a [u8]),
-    Table(&'a CowMap<Blob>, usize),
-}
-
-fn flat(value: &Value) -> Flat<'_> {
-    match value {
-        Value::String(StringValue::Int(number)) => Flat::Number(number.to_le_bytes()),
-        Value::String(StringValue::Bytes(blob)) => Flat::Bytes(blob),
-        Value::String(StringValue::Raw(buffer)) => Flat::Bytes(buffer),
-        Value::Hash(hash) => match hash.contents() {
-            Contents::Packed(data) => Flat::Bytes(data),
-            Contents::Table(map, encoded_bytes) => Flat::Table(map, encoded_bytes),
-        },
-    }
-}
-
 fn whole_value(value: &Value, out: &mut Vec<u8>) {
-    match flat(value) {
-        Flat::Number(bytes) => out.extend_from_slice(&bytes),
-        Flat::Bytes(bytes) => out.extend_from_slice(bytes),
-        Flat::Table(map, _) => {
-            for (field, value) in map {
-                packed::push(out, field);
-                packed::push(out, value);
-            }
-        }
-    }
-}
-
-/// The pairs after this one.
-fn successors<'a, V: Clone>(map: &'a CowMap<V>, last: Option<&(u64, Blob)>) -> crate::Iter<'a, V> {
-    let Some((last_hash, last_key)) = last else { return map.iter_from(0) };
-    let mut pairs = map.iter_from(*last_hash);
-    loop {
-        let here = pairs.clone();
-        match pairs.next_hashed() {
-            Some((hash, key, _)) if (hash, key) <= (*last_hash, last_key) => {}
-            _ => return here,
-        }
+    match value.contents(&Place::Start) {
+        Contents::Number(bytes) => out.extend_from_slice(&bytes),
+        Contents::Bytes(bytes) => out.extend_from_slice(bytes),
+        Contents::Pieces(mut walk, _) => while walk.next_piece(out) {},
     }
 }
 
@@ -250,9 +194,9 @@ struct Partial {
     key_written: usize,
     /// Bytes of a value that lies in one piece.
     value_written: usize,
-    /// The last pair of a table that was put into `pending`.
-    last: Option<(u64, Blob)>,
-    /// A pair of a table, and how much of it is written.
+    /// Of a value in pieces: where those begin that are neither written nor pending.
+    place: Place,
+    /// A piece, and how much of it is written.
     pending: Vec<u8>,
     pending_written: usize,
 }
@@ -264,7 +208,7 @@ impl Partial {
             value,
             key_written: 0,
             value_written: 0,
-            last: None,
+            place: Place::Start,
             pending: Vec::new(),
             pending_written: 0,
         }
@@ -275,23 +219,22 @@ impl Partial {
         if !copy(&self.key, &mut self.key_written, out) {
             return false;
         }
-        match flat(&self.value) {
-            Flat::Number(bytes) => copy(&bytes, &mut self.value_written, out),
-            Flat::Bytes(bytes) => copy(bytes, &mut self.value_written, out),
-            Flat::Table(map, _) => {
-                let mut pairs = successors(map, self.last.as_ref());
-                loop {
-                    if !copy(&self.pending, &mut self.pending_written, out) {
-                        return false;
+        match self.value.contents(&self.place) {
+            Contents::Number(bytes) => copy(&bytes, &mut self.value_written, out),
+            Contents::Bytes(bytes) => copy(bytes, &mut self.value_written, out),
+            Contents::Pieces(mut walk, _) => loop {
+                if !copy(&self.pending, &mut self.pending_written, out) {
+                    if let Some(place) = walk.place() {
+                        self.place = place;
                     }
-                    let Some((hash, field, value)) = pairs.next_hashed() else { return true };
-                    self.pending.clear();
-                    self.pending_written = 0;
-                    packed::push(&mut self.pending, field);
-                    packed::push(&mut self.pending, value);
-                    self.last = Some((hash, field.clone()));
+                    return false;
                 }
-            }
+                self.pending.clear();
+                self.pending_written = 0;
+                if !walk.next_piece(&mut self.pending) {
+                    return true;
+                }
+            },
         }
     }
 }

@@ -25,10 +25,16 @@
 //! | 3 | string that was changed in place | the bytes |
 //! | 4 | packed hash, in order of insertion | pairs, see below |
 //! | 5 | hash table, ordered by (hash, field) | pairs, see below |
+//! | 11 | packed sorted set, ordered by (score, member) | scored members, see below |
+//! | 12 | sorted set in a tree, ordered by (score, member) | scored members, see below |
 //!
-//! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, as 4 and
-//! 5, differ in what `OBJECT ENCODING` replies, so they are told apart.
+//! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, 4 and 5, 11
+//! and 12 differ in what `OBJECT ENCODING` replies, so they are told apart.
+//!
+//! `scored := count:u8 score length:varint member`, where `score` is the first `count` bytes of the
+//! big-endian double without the zero bytes at its end.
 
+mod contents;
 mod decode;
 mod encode;
 #[cfg(test)]
@@ -37,7 +43,7 @@ mod tests;
 pub use decode::Decoder;
 pub use encode::Encoder;
 
-pub(crate) use encode::value_type;
+pub(crate) use contents::{Contents, Place};
 
 /// A block's bound.
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
@@ -45,7 +51,8 @@ const BLOCK_BYTES_MAX: usize = 64 * 1024;
 const RECORD_BYTES_MIN: usize = 64;
 
 const MAGIC: &[u8; 4] = b"QKEY";
-const VERSION: u16 = 1;
+/// The version of the keyspace in snapshots that this program writes.
+pub const VERSION: u16 = 1;
 
 const HEADER: u8 = 0x01;
 const DATABASE: u8 = 0x02;
@@ -59,6 +66,8 @@ const BYTES: u8 = 2;
 const RAW: u8 = 3;
 const PACKED: u8 = 4;
 const TABLE: u8 = 5;
+const PACKED_SCORES: u8 = 11;
+const SCORE_TREE: u8 = 12;
 const EXPIRES: u8 = 0x80;
 
 const VARINT_BYTES_MAX: usize = 10;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    DbIndex, Error, HashLimits, HashValue, Keyspace, Millis, Rng, Seed, StringValue, Value, Version,
+    DbIndex, Error, HashLimits, HashValue, Keyspace, Millis, Rng, Seed, SortedSetLimits, SortedSetValue,
+    StringValue, Value, Version,
 };
 
 const NOW: Millis = Millis(1_000);
@@ -20,7 +21,7 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
         let key = vec![b'a' + (n % 26) as u8; rng.index(40) + usize::from(rng.below(50) == 0) * 70_000];
         let expires = (rng.below(3) == 0).then(|| Millis(rng.below(5_000) as i64));
         let bytes = vec![n as u8; rng.index(scale * 1000 + 1)];
-        let value = match rng.below(5) {
+        let value = match rng.below(7) {
             0 => Value::integer(rng.next_u64() as i64),
             1 => Value::string(&bytes),
             2 => {
@@ -28,9 +29,20 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
                 string.append(b"1");
                 Value::String(string)
             }
+            kind @ 3..5 => {
+                let mut set = SortedSetValue::new();
+                let limits =
+                    SortedSetLimits { entries_max: [128, 2][kind as usize - 3], value_bytes_max: 1 << 20 };
+                for member in 0..rng.index(200) + 3 {
+                    let member = format!("{member}{:1$}", "", rng.index(scale * 20 + 1));
+                    let score = [0.0, -1.5, f64::INFINITY, rng.next_u64() as f64][rng.index(4)];
+                    set.insert(member.as_bytes(), score, limits, hash_seed);
+                }
+                Value::sorted_set(set)
+            }
             kind => {
                 let mut hash = HashValue::new();
-                let entries_max = if kind == 3 { 128 } else { 2 };
+                let entries_max = if kind == 5 { 128 } else { 2 };
                 for field in 0..rng.index(200) + 3 {
                     let limits = HashLimits { entries_max, value_bytes_max: 1 << 20 };
                     let field = format!("{field}{:1$}", "", rng.index(30));

@@ -66,7 +66,7 @@ proptest! {
         }
         prop_assert_eq!(&scanned, &model);
         // The account and the length in a snapshot are functions of contents.
-        if let Contents::Table(map, encoded_bytes) = hash.contents() {
+        if let HashContents::Table(map, encoded_bytes) = hash.contents() {
             let again = HashValue::from_table(map.clone());
             prop_assert_eq!(again.heap_bytes(), hash.heap_bytes());
             let mut encoded = Vec::new();

@@ -83,6 +83,8 @@ pub enum Admission {
     Open,
     /// It has not caught up to its own commit point since it started: `-LOADING`.
     Loading,
+    /// It was removed from its cluster and will not serve again: `-CLUSTERDOWN`.
+    Removed,
     /// It takes no command that adds data: `-OOM`.
     OutOfMemory,
     /// It is being drained for a planned stop: no new connections.

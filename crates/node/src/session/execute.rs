@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 
 use super::backend::{Admission, Backend};
 use super::stats::StatsIndex;
-use super::{Flow, Front, Session, Silence, replies};
+use super::{Flow, Front, REMOVED, Session, Silence, replies};
 use crate::group::{Failure, Group, Slot, Style};
 
 /// Most requests that are executed together.
@@ -208,8 +208,9 @@ impl<B: Backend> Session<B> {
         }
         match self.backend.admission() {
             Admission::Open | Admission::Draining => Ok(command),
-            Admission::Loading if command.flags.has(Flag::Loading) => Ok(command),
+            Admission::Loading | Admission::Removed if command.flags.has(Flag::Loading) => Ok(command),
             Admission::Loading => Err(Some(Error::text("LOADING Redis is loading the dataset in memory"))),
+            Admission::Removed => Err(Some(Error::text(REMOVED))),
             Admission::OutOfMemory if command.flags.has(Flag::DenyOom) => {
                 Err(Some(Error::text("OOM command not allowed when used memory > 'maxmemory'.")))
             }

@@ -63,6 +63,10 @@ use crate::group::{Slot, Style};
 /// The version of Redis whose behaviour clients may rely on.
 pub const REDIS_VERSION: &str = "7.2.4";
 
+/// The reply of a node that was removed from its cluster, to all but questions about itself.
+pub(crate) const REMOVED: &str =
+    "CLUSTERDOWN This node has been removed from its cluster; connect to another one";
+
 /// Bytes of room that a session's reply buffer keeps between requests.
 const REPLY_ROOM_BYTES_MAX: usize = 64 * 1024;
 

@@ -35,6 +35,7 @@ mod forward;
 mod link;
 mod net;
 mod port;
+mod told;
 
 pub use self::{
     forward::{ForwardAnswers, ForwardSender},
@@ -204,6 +205,7 @@ struct Inner {
     /// Ordered, so that a simulation closes connections in the same order each time.
     links: Mutex<BTreeMap<(NodeId, Channel), Arc<Slot>>>,
     closed: CancellationToken,
+    refusals: told::Told,
 }
 
 #[derive(Default)]
@@ -269,6 +271,7 @@ impl Transport {
             state: RwLock::new(state),
             links: Mutex::default(),
             closed,
+            refusals: told::Told::default(),
         });
         tokio::spawn(port::listen(Arc::clone(&inner), listener));
         Ok(Self { inner })

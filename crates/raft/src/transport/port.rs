@@ -18,7 +18,7 @@ use quorate_storage::NodeId;
 use tokio::{
     io::AsyncRead,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -113,7 +113,9 @@ async fn serve(inner: &Arc<Inner>, connection: Connection) -> io::Result<()> {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(Failure::Io(error))) => return Err(error),
         Ok(Err(Failure::Rejected(reason))) => {
-            tracing::info!(peer = %connection.peer, %reason, "a peer's connection is refused");
+            if inner.refusals.is_news(&reason, Instant::now()) {
+                tracing::info!(peer = %connection.peer, %reason, "a peer's connection is refused");
+            }
             return Ok(());
         }
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),

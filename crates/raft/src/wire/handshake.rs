@@ -30,9 +30,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::transport::{Channel, PeerIdentity};
 
 const MAGIC: &[u8; 8] = b"QRTPEER\0";
-/// The versions that this program speaks.
+/// The lowest version of the peer protocol that this program speaks.
 pub(crate) const VERSION_MIN: u16 = 1;
-pub(crate) const VERSION_MAX: u16 = 1;
+/// The highest version of the peer protocol that this program speaks.
+pub const VERSION_MAX: u16 = 1;
 
 const HELLO_BYTES: usize = 76;
 const ANSWER_BYTES: usize = 100;

@@ -11,7 +11,8 @@ use super::codec;
 use crate::{Error, Members, NodeInfo};
 
 const WHAT: &str = "the membership";
-const VERSION: u16 = 1;
+/// The version of a membership in the log and in snapshots that this program writes.
+pub const VERSION: u16 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct MembersV1 {

@@ -22,6 +22,8 @@ mod index;
 mod maker;
 mod recovery;
 
+pub use self::format::FORMAT_VERSION;
+
 use self::{
     format::{EncodedGroup, SEGMENT_HEADER_BYTES, record_bytes},
     index::{Index, SegmentReader},

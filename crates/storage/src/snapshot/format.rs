@@ -23,7 +23,8 @@ use crate::{
 /// A block may hold this many bytes.
 pub const BLOCK_BYTES_MAX: usize = 16 << 20;
 
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The version of snapshot files that this program writes.
+pub const FORMAT_VERSION: u32 = 1;
 pub(super) const HEADER_BYTES: u64 = 32;
 pub(super) const BLOCK_HEADER_BYTES: usize = 8;
 pub(super) const TRAILER_BYTES: u64 = 24;

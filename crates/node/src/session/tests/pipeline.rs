@@ -146,6 +146,9 @@ async fn a_node_that_cannot_take_a_request_says_so() {
     let loading = "-LOADING Redis is loading the dataset in memory|";
     let cases = [("GET a", loading), ("SET a 1", loading), ("ECHO hi", "$2|hi|"), ("SELECT 1", "+OK|")];
     check(&mut talk, &cases).await;
+    talk.solo().set_admission(Admission::Removed);
+    let removed = "-CLUSTERDOWN This node has been removed from its cluster; connect to another one|";
+    check(&mut talk, &[("GET a", removed), ("SET a 1", removed), ("ECHO hi", "$2|hi|")]).await;
     talk.solo().set_admission(Admission::OutOfMemory);
     let oom = "-OOM command not allowed when used memory > 'maxmemory'.|";
     check(&mut talk, &[("SET a 1", oom), ("GET a", "$-1|"), ("DEL a", ":0|")]).await;

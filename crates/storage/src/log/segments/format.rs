@@ -43,7 +43,8 @@ use crate::{
     log::Record,
 };
 
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The version of the log's segments that this program writes.
+pub const FORMAT_VERSION: u32 = 1;
 /// Where the first record begins.
 pub(super) const SEGMENT_HEADER_BYTES: u64 = 512;
 pub(super) const RECORD_HEADER_BYTES: usize = 24;
