@@ -52,6 +52,24 @@ impl<'a> Args<'a> {
     pub fn integer(self, i: usize) -> Result<i64, Error> {
         parse_integer(self.0[i]).ok_or(Error::NotInteger)
     }
+
+    /// Argument `i` as a count, which is not negative.
+    pub(crate) fn positive(self, i: usize) -> Result<usize, Error> {
+        let number = parse_integer(self.0[i]).filter(|number| *number >= 0).ok_or(Error::NotPositive)?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX))
+    }
+
+    /// Argument `i` as an integer that can be negated.
+    pub(crate) fn integer_but_least(self, i: usize) -> Result<i64, Error> {
+        match self.integer(i)? {
+            i64::MIN => Err(Error::text(format!(
+                "ERR value is out of range, value must between {} and {}",
+                -i64::MAX,
+                i64::MAX
+            ))),
+            number => Ok(number),
+        }
+    }
 }
 
 impl Index<usize> for Args<'_> {

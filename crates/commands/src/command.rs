@@ -6,7 +6,7 @@
 
 use quorate_resp::Reply;
 
-use crate::{Args, Error, Read, Write};
+use crate::{Args, Error, KeyPosition, Read, Write};
 
 /// Runs a command that only reads.
 pub type ReadFn = fn(&Read<'_>, Args<'_>, &mut Reply) -> Result<(), Error>;
@@ -28,6 +28,8 @@ pub struct Command {
     pub categories: Categories,
     /// Where the keys are among the arguments.
     pub keys: &'static [KeySpec],
+    /// A key of this very request that the key specifications cannot tell.
+    pub own_key: Option<fn(Args<'_>) -> Option<KeyPosition>>,
     /// What is done with the keys of this very request, where the key specifications cannot tell.
     pub narrow_key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Hints for clients and proxies.
@@ -139,6 +141,7 @@ impl Command {
         flags: Flags::NONE,
         categories: Categories::NONE,
         keys: &[],
+        own_key: None,
         narrow_key_flags: None,
         tips: &[],
         group: Group::Generic,

@@ -198,6 +198,12 @@ impl Write<'_> {
         self.db_mut().remove(key, now, version)
     }
 
+    /// Removes a key whose last element went.
+    pub(crate) fn remove_emptied(&mut self, key: &[u8]) {
+        self.remove(key);
+        self.notify(EventClass::Generic, "del", key);
+    }
+
     /// Gives a live key another expiry, or none; false if there is no such key.
     pub fn set_expiry(&mut self, key: &[u8], expires: Option<Millis>) -> bool {
         let (now, version) = (self.now, self.version);

@@ -1,7 +1,7 @@
 //! Where the keys of a request are.
 //!
 //! For: ACLs, tracking, `COMMAND GETKEYS`: following a row's key specifications through the arguments.
-//! Leaves to others: keys that only the command itself can tell (`BeginSearch::Unknown`), which are left out.
+//! Leaves to others: keys that only the command itself can tell (`BeginSearch::Unknown`): its row says who finds them.
 //! Invariant: every returned position is an argument of the request.
 
 use quorate_resp::parse_i64;
@@ -34,6 +34,7 @@ pub fn keys(command: &Command, args: Args<'_>) -> Option<KeyPositions> {
         let flags = command.narrow_key_flags.map_or(spec.flags, |narrow| narrow(args));
         found.extend((first..=last).step_by(step.max(1)).map(|index| KeyPosition { index, flags }));
     }
+    found.extend(command.own_key.and_then(|find| find(args)));
     Some(found)
 }
 

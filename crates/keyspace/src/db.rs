@@ -297,8 +297,13 @@ impl EntryMut<'_> {
     /// Puts another value in the place of the old one; the expiry stays.
     pub fn replace(&mut self, value: Value) {
         let old = std::mem::replace(self.entry.value_mut(), value);
-        if old.is_heavy() {
-            self.garbage.push(Garbage::Value(old));
+        self.discard(old);
+    }
+
+    /// Takes what a change has left over, to be freed elsewhere if that is slow.
+    pub fn discard(&mut self, rest: Value) {
+        if rest.is_heavy() {
+            self.garbage.push(Garbage::Value(rest));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, Millis, SortedSetValue, StringValue, Version};
+use crate::{HashValue, ListValue, Millis, SetValue, SortedSetValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -12,6 +12,10 @@ pub enum Value {
     String(StringValue),
     /// A hash; never empty inside a keyspace.
     Hash(Arc<HashValue>),
+    /// A set; never empty inside a keyspace.
+    Set(Arc<SetValue>),
+    /// A list; never empty inside a keyspace.
+    List(Arc<ListValue>),
     /// A sorted set; never empty inside a keyspace.
     SortedSet(Arc<SortedSetValue>),
 }
@@ -36,6 +40,16 @@ impl Value {
         Value::Hash(Arc::new(hash))
     }
 
+    /// A set.
+    pub fn set(set: SetValue) -> Value {
+        Value::Set(Arc::new(set))
+    }
+
+    /// A list.
+    pub fn list(list: ListValue) -> Value {
+        Value::List(Arc::new(list))
+    }
+
     /// A sorted set.
     pub fn sorted_set(set: SortedSetValue) -> Value {
         Value::SortedSet(Arc::new(set))
@@ -46,6 +60,8 @@ impl Value {
         match self {
             Value::String(_) => "string",
             Value::Hash(_) => "hash",
+            Value::Set(_) => "set",
+            Value::List(_) => "list",
             Value::SortedSet(_) => "zset",
         }
     }
@@ -55,6 +71,8 @@ impl Value {
         match self {
             Value::String(string) => string.encoding().name(),
             Value::Hash(hash) => hash.encoding().name(),
+            Value::Set(set) => set.encoding().name(),
+            Value::List(list) => list.encoding().name(),
             Value::SortedSet(set) => set.encoding().name(),
         }
     }
@@ -91,6 +109,38 @@ impl Value {
         }
     }
 
+    /// The set, where this is one.
+    pub fn as_set(&self) -> Option<&SetValue> {
+        match self {
+            Value::Set(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// The set for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_set_mut(&mut self) -> Option<&mut SetValue> {
+        match self {
+            Value::Set(set) => Some(Arc::make_mut(set)),
+            _ => None,
+        }
+    }
+
+    /// The list, where this is one.
+    pub fn as_list(&self) -> Option<&ListValue> {
+        match self {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The list for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_list_mut(&mut self) -> Option<&mut ListValue> {
+        match self {
+            Value::List(list) => Some(Arc::make_mut(list)),
+            _ => None,
+        }
+    }
+
     /// The sorted set, where this is one.
     pub fn as_sorted_set(&self) -> Option<&SortedSetValue> {
         match self {
@@ -112,6 +162,8 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::Set(set) => set.heap_bytes(),
+            Value::List(list) => list.heap_bytes(),
             Value::SortedSet(set) => set.heap_bytes(),
         }
     }
@@ -121,6 +173,8 @@ impl Value {
         match self {
             Value::String(string) => string.heap_bytes() > HEAVY_BYTES_MIN,
             Value::Hash(hash) => hash.len() > HEAVY_ELEMENTS_MIN,
+            Value::Set(set) => set.scattered_len() > HEAVY_ELEMENTS_MIN,
+            Value::List(list) => list.scattered_len() > HEAVY_ELEMENTS_MIN,
             Value::SortedSet(set) => set.len() > HEAVY_ELEMENTS_MIN,
         }
     }

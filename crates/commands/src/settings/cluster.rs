@@ -155,8 +155,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "-2",
         "Size of a list's nodes: elements, or a class of bytes if negative.",
     )
-    .alias("list-max-ziplist-size")
-    .kept(),
+    .alias("list-max-ziplist-size"),
     Setting::new(
         "list-compress-depth",
         Cluster,
@@ -171,24 +170,21 @@ pub(super) const SETTINGS: &[Setting] = &[
         Integer(0, i64::MAX),
         "512",
         "Most members of a set of integers in the compact form.",
-    )
-    .kept(),
+    ),
     Setting::new(
         "set-max-listpack-entries",
         Cluster,
         Integer(0, i64::MAX),
         "128",
         "Most members of a set in the compact form.",
-    )
-    .kept(),
+    ),
     Setting::new(
         "set-max-listpack-value",
         Cluster,
         Memory(0, i64::MAX),
         "64",
         "Longest member of a set in the compact form.",
-    )
-    .kept(),
+    ),
     Setting::new(
         "zset-max-listpack-entries",
         Cluster,

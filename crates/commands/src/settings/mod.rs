@@ -145,6 +145,10 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 const PROTO_MAX_BULK_LEN: SettingId = SettingId::of("proto-max-bulk-len");
 const HASH_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("hash-max-listpack-entries");
 const HASH_MAX_LISTPACK_VALUE: SettingId = SettingId::of("hash-max-listpack-value");
+const LIST_MAX_LISTPACK_SIZE: SettingId = SettingId::of("list-max-listpack-size");
+const SET_MAX_INTSET_ENTRIES: SettingId = SettingId::of("set-max-intset-entries");
+const SET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("set-max-listpack-entries");
+const SET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("set-max-listpack-value");
 const ZSET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("zset-max-listpack-entries");
 const ZSET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("zset-max-listpack-value");
 const HLL_SPARSE_MAX_BYTES: SettingId = SettingId::of("hll-sparse-max-bytes");
@@ -333,6 +337,26 @@ impl Settings {
     /// Longest field or value of a hash in the compact form, in bytes.
     pub fn hash_max_listpack_value(&self) -> usize {
         self.size(HASH_MAX_LISTPACK_VALUE)
+    }
+
+    /// Size of a list in one piece: elements, or a class of bytes if negative.
+    pub fn list_max_listpack_size(&self) -> i64 {
+        self.number(LIST_MAX_LISTPACK_SIZE)
+    }
+
+    /// Most members of a set of integers in the compact form. Redis' intset has no room for more than 2^30.
+    pub fn set_max_intset_entries(&self) -> usize {
+        self.size(SET_MAX_INTSET_ENTRIES).min(1 << 30)
+    }
+
+    /// Most members of a set in the compact form.
+    pub fn set_max_listpack_entries(&self) -> usize {
+        self.size(SET_MAX_LISTPACK_ENTRIES)
+    }
+
+    /// Longest member of a set in the compact form, in bytes.
+    pub fn set_max_listpack_value(&self) -> usize {
+        self.size(SET_MAX_LISTPACK_VALUE)
     }
 
     /// Most members of a sorted set in the compact form.

@@ -1,9 +1,11 @@
 //! Unions, intersections and differences of sorted sets, replied, stored or counted.
+//!
+//! Plain sets take part as well; each of their members counts as one with a score of 1.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use quorate_keyspace::{Entry, SortedSetValue};
+use quorate_keyspace::{Entry, Item, SetValue, SortedSetValue, Value};
 use quorate_resp::{Reply, parse_f64};
 
 use super::output;
@@ -179,17 +181,23 @@ struct Source<'a> {
 enum Contents<'a> {
     None,
     SortedSet(&'a SortedSetValue),
+    Set(&'a SetValue),
 }
 
 impl<'a> Contents<'a> {
     fn of(entry: &'a Entry) -> Result<Contents<'a>, Error> {
-        entry.value().as_sorted_set().map(Contents::SortedSet).ok_or(Error::WrongType)
+        match entry.value() {
+            Value::SortedSet(set) => Ok(Contents::SortedSet(set)),
+            Value::Set(set) => Ok(Contents::Set(set)),
+            _ => Err(Error::WrongType),
+        }
     }
 
     fn len(self) -> usize {
         match self {
             Contents::None => 0,
             Contents::SortedSet(set) => set.len(),
+            Contents::Set(set) => set.len(),
         }
     }
 
@@ -197,6 +205,7 @@ impl<'a> Contents<'a> {
         match self {
             Contents::None => None,
             Contents::SortedSet(set) => set.score(member),
+            Contents::Set(set) => set.contains(member).then_some(SET_SCORE),
         }
     }
 
@@ -206,7 +215,18 @@ impl<'a> Contents<'a> {
             Contents::SortedSet(set) => {
                 Box::new(set.iter().map(|(member, score)| (Cow::Borrowed(member), score)))
             }
+            Contents::Set(set) => Box::new(set.iter().map(|member| (text_of(member), SET_SCORE))),
         }
+    }
+}
+
+/// What a member of a plain set counts for.
+const SET_SCORE: f64 = 1.0;
+
+fn text_of(member: Item<'_>) -> Cow<'_, [u8]> {
+    match member {
+        Item::Bytes(bytes) => Cow::Borrowed(bytes),
+        Item::Int(number) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
     }
 }
 

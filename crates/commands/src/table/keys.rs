@@ -5,6 +5,7 @@ use crate::KeyFlag::{Access, Delete, Incomplete, Insert, Ow, Rm, Ro, Rw, Update}
 use crate::SessionCommand::{Wait, Waitaof};
 use crate::command::ArgumentKind::{Integer, Pattern, String, UnixTime};
 use crate::keys::{existence, expire, naming, object, ttl, walk};
+use crate::sort;
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
@@ -355,6 +356,7 @@ pub(super) const COMMANDS: &[Command] = &[
             KeySpec::unknown(&[Ro, Access]),
             KeySpec::unknown(&[Ow, Update]),
         ],
+        complexity: "O(N+M*log(M)) in the elements and those returned",
         summary: "Sorts the elements of a list, set or sorted set, and can store the result.",
         arguments: &[
             Argument::key("key"),
@@ -371,6 +373,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::word("sorting", "ALPHA").optional(),
             Argument::key("destination").spec(2).token("STORE").optional(),
         ],
+        own_key: Some(sort::destination),
+        route: Route::Write(sort::sort),
         ..ROW
     },
     Command {
@@ -385,6 +389,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ]),
         keys: &[KeySpec::at(1, &[Ro, Access]), KeySpec::unknown(&[Ro, Access])],
         since: "7.0.0",
+        complexity: "O(N+M*log(M)) in the elements and those returned",
         summary: "Sorts the elements of a list, set or sorted set.",
         arguments: &[
             Argument::key("key"),
@@ -400,6 +405,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 .optional(),
             Argument::word("sorting", "ALPHA").optional(),
         ],
+        route: Route::Read(sort::sort_ro),
         ..ROW
     },
     Command {

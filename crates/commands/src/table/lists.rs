@@ -2,7 +2,9 @@
 
 use crate::Flag::{Blocking, DenyOom, Fast, MovableKeys, NoScript, Readonly, Write};
 use crate::KeyFlag::{Access, Delete, Insert, Ro, Rw, Update};
-use crate::{Categories, Category, Command, Flags, Group, KeySpec};
+use crate::command::ArgumentKind::{Integer, String};
+use crate::lists::{changing, moving, popping, pushing, reading};
+use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
     Command { group: Group::List, categories: Categories::of(&[Category::List]), ..Command::ROW };
@@ -59,7 +61,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 3,
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(1, &[Ro, Access])],
+        complexity: "O(N) in the elements of a node",
         summary: "Returns the element at an index.",
+        arguments: &[Argument::key("key"), Argument::new("index", Integer)],
+        route: Route::Read(reading::lindex),
         ..ROW
     },
     Command {
@@ -68,7 +73,18 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, DenyOom]),
         keys: &[KeySpec::at(1, &[Rw, Insert])],
         since: "2.2.0",
+        complexity: "O(N) in the elements before the pivot",
         summary: "Inserts an element before or after another.",
+        arguments: &[
+            Argument::key("key"),
+            Argument::one_of(
+                "where",
+                &[Argument::word("before", "BEFORE"), Argument::word("after", "AFTER")],
+            ),
+            Argument::new("pivot", String),
+            Argument::new("element", String),
+        ],
+        route: Route::Write(pushing::linsert),
         ..ROW
     },
     Command {
@@ -77,6 +93,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly, Fast]),
         keys: &[KeySpec::at(1, &[Ro])],
         summary: "Counts a list's elements.",
+        arguments: &[Argument::key("key")],
+        route: Route::Read(reading::llen),
         ..ROW
     },
     Command {
@@ -86,6 +104,16 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Access, Delete]), KeySpec::at(2, &[Rw, Insert])],
         since: "6.2.0",
         summary: "Moves an element from one list to another.",
+        arguments: &[
+            Argument::key("source"),
+            Argument::key("destination").spec(1),
+            Argument::one_of(
+                "wherefrom",
+                &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")],
+            ),
+            Argument::one_of("whereto", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
+        ],
+        route: Route::Write(moving::lmove),
         ..ROW
     },
     Command {
@@ -94,7 +122,15 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, MovableKeys]),
         keys: &[KeySpec::counted(1, &[Rw, Access, Delete])],
         since: "7.0.0",
+        complexity: "O(N+M) in the keys and the elements returned",
         summary: "Pops from the first non-empty of several lists.",
+        arguments: &[
+            Argument::new("numkeys", Integer),
+            Argument::key("key").multiple(),
+            Argument::one_of("where", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
+            Argument::new("count", Integer).token("COUNT").optional(),
+        ],
+        route: Route::Write(popping::lmpop),
         ..ROW
     },
     Command {
@@ -102,7 +138,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -2,
         flags: Flags::of(&[Write, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Access, Delete])],
+        complexity: "O(N) in the elements returned",
         summary: "Pops the first elements.",
+        arguments: &[Argument::key("key"), Argument::new("count", Integer).optional()],
+        route: Route::Write(popping::lpop),
         ..ROW
     },
     Command {
@@ -111,7 +150,16 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(1, &[Ro, Access])],
         since: "6.0.6",
+        complexity: "O(N) in the elements compared",
         summary: "Returns where an element is.",
+        arguments: &[
+            Argument::key("key"),
+            Argument::new("element", String),
+            Argument::new("rank", Integer).token("RANK").optional(),
+            Argument::new("num-matches", Integer).token("COUNT").optional(),
+            Argument::new("len", Integer).token("MAXLEN").optional(),
+        ],
+        route: Route::Read(reading::lpos),
         ..ROW
     },
     Command {
@@ -119,7 +167,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::of(&[Write, DenyOom, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Insert])],
+        complexity: "O(N) in the elements",
         summary: "Puts elements at the head of a list.",
+        arguments: &[Argument::key("key"), Argument::new("element", String).multiple()],
+        route: Route::Write(pushing::lpush),
         ..ROW
     },
     Command {
@@ -128,7 +179,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, DenyOom, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Insert])],
         since: "2.2.0",
+        complexity: "O(N) in the elements",
         summary: "Puts elements at the head of an existing list.",
+        arguments: &[Argument::key("key"), Argument::new("element", String).multiple()],
+        route: Route::Write(pushing::lpushx),
         ..ROW
     },
     Command {
@@ -136,7 +190,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 4,
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(1, &[Ro, Access])],
+        complexity: "O(log(S)+N) in the size of the list and the elements returned",
         summary: "Returns a range of elements.",
+        arguments: &[Argument::key("key"), Argument::new("start", Integer), Argument::new("stop", Integer)],
+        route: Route::Read(reading::lrange),
         ..ROW
     },
     Command {
@@ -144,7 +201,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 4,
         flags: Flags::of(&[Write]),
         keys: &[KeySpec::at(1, &[Rw, Delete])],
+        complexity: "O(N) in the size of the list",
         summary: "Removes elements that equal a value.",
+        arguments: &[Argument::key("key"), Argument::new("count", Integer), Argument::new("element", String)],
+        route: Route::Write(changing::lrem),
         ..ROW
     },
     Command {
@@ -152,7 +212,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 4,
         flags: Flags::of(&[Write, DenyOom]),
         keys: &[KeySpec::at(1, &[Rw, Update])],
+        complexity: "O(N) in the elements of a node",
         summary: "Replaces the element at an index.",
+        arguments: &[Argument::key("key"), Argument::new("index", Integer), Argument::new("element", String)],
+        route: Route::Write(changing::lset),
         ..ROW
     },
     Command {
@@ -160,7 +223,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 4,
         flags: Flags::of(&[Write]),
         keys: &[KeySpec::at(1, &[Rw, Delete])],
+        complexity: "O(N) in the elements removed",
         summary: "Keeps only a range of elements.",
+        arguments: &[Argument::key("key"), Argument::new("start", Integer), Argument::new("stop", Integer)],
+        route: Route::Write(changing::ltrim),
         ..ROW
     },
     Command {
@@ -168,7 +234,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -2,
         flags: Flags::of(&[Write, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Access, Delete])],
+        complexity: "O(N) in the elements returned",
         summary: "Pops the last elements.",
+        arguments: &[Argument::key("key"), Argument::new("count", Integer).optional()],
+        route: Route::Write(popping::rpop),
         ..ROW
     },
     Command {
@@ -179,6 +248,8 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "1.2.0",
         deprecated: Some(("6.2.0", "LMOVE")),
         summary: "Moves the last element of a list to the head of another.",
+        arguments: &[Argument::key("source"), Argument::key("destination").spec(1)],
+        route: Route::Write(moving::rpoplpush),
         ..ROW
     },
     Command {
@@ -186,7 +257,10 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::of(&[Write, DenyOom, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Insert])],
+        complexity: "O(N) in the elements",
         summary: "Puts elements at the end of a list.",
+        arguments: &[Argument::key("key"), Argument::new("element", String).multiple()],
+        route: Route::Write(pushing::rpush),
         ..ROW
     },
     Command {
@@ -195,7 +269,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, DenyOom, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Insert])],
         since: "2.2.0",
+        complexity: "O(N) in the elements",
         summary: "Puts elements at the end of an existing list.",
+        arguments: &[Argument::key("key"), Argument::new("element", String).multiple()],
+        route: Route::Write(pushing::rpushx),
         ..ROW
     },
 ];

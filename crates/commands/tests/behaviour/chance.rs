@@ -1,6 +1,6 @@
 //! Commands that answer at random: every answer is possible, none is preferred, and all have an end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_resp::{Protocol, Value};
 
@@ -43,7 +43,7 @@ fn fields_are_picked_evenly() {
             let mut all = Vec::new();
             for _ in 0..1000 / count {
                 let picks = texts(&node.run(&format!("HRANDFIELD h {count}")));
-                let different: std::collections::BTreeSet<&String> = picks.iter().collect();
+                let different: BTreeSet<&String> = picks.iter().collect();
                 assert_eq!((picks.len(), different.len()), (count, count));
                 all.extend(picks);
             }
@@ -128,6 +128,69 @@ fn repeated_picks_are_bounded() {
     let reply = node.run("HRANDFIELD h -1000 WITHVALUES");
     assert_eq!(reply, Value::Error("ERR value is out of range".into()));
     assert_eq!(node.run("HRANDFIELD h -500 WITHVALUES").as_array().map(<[Value]>::len), Some(500));
+    node.run("SADD s a");
+    assert_eq!(node.run("SRANDMEMBER s -1048577"), Value::Error("ERR value is out of range".into()));
+    assert_eq!(node.run("SRANDMEMBER s -1000").as_array().map(<[Value]>::len), Some(1000));
+}
+
+/// Ten members, in the encoding asked for.
+fn ten_members(node: &mut Node, encoding: &str) {
+    let members = match encoding {
+        "intset" => "0 1 2 3 4 5 6 7 8 9".to_owned(),
+        "listpack" => "a b c d e f g h i 9".to_owned(),
+        _ => format!("{} a b c d e f g h i 9", "x".repeat(65)),
+    };
+    node.run(&format!("SADD s {members}"));
+    node.run(&format!("SREM s {}", "x".repeat(65)));
+    assert_eq!(node.run("OBJECT ENCODING s").as_str(), Some(encoding));
+    assert_eq!(node.run("SCARD s"), Value::Integer(10));
+}
+
+#[test]
+fn set_members_are_picked_evenly() {
+    for encoding in ["intset", "listpack", "hashtable"] {
+        let mut node = Node::new();
+        ten_members(&mut node, encoding);
+        check_even(&texts(&node.run("SRANDMEMBER s -1000")), encoding);
+        let single: Vec<String> =
+            (0..1000).map(|_| node.run("SRANDMEMBER s").as_str().expect("a member").to_owned()).collect();
+        check_even(&single, encoding);
+        for count in [1, 2, 5, 8] {
+            let all: Vec<String> =
+                (0..1000 / count).flat_map(|_| texts(&node.run(&format!("SRANDMEMBER s {count}")))).collect();
+            check_even(&all, &format!("{encoding}, {count} at a time"));
+        }
+    }
+}
+
+#[test]
+fn members_are_taken_away_evenly_and_once() {
+    for (encoding, request, times) in
+        [("intset", "SPOP s", 1000), ("listpack", "SPOP s 3", 330), ("hashtable", "SPOP s 7", 140)]
+    {
+        let mut node = Node::new();
+        let mut all = Vec::new();
+        for _ in 0..times {
+            node.run("DEL s");
+            ten_members(&mut node, encoding);
+            let before: BTreeSet<String> = members(&node.run("SMEMBERS s"));
+            let reply = node.run(request);
+            let taken = match reply.as_str() {
+                Some(member) => BTreeSet::from([member.to_owned()]),
+                None => members(&reply),
+            };
+            let after = members(&node.run("SMEMBERS s"));
+            assert_eq!(after.len() + taken.len(), 10);
+            assert!(after.is_disjoint(&taken) && after.union(&taken).eq(before.iter()));
+            all.extend(taken);
+        }
+        check_even(&all, &format!("{encoding} {request}"));
+    }
+}
+
+fn members(set: &Value) -> BTreeSet<String> {
+    let Value::Set(members) = set else { panic!("a set: {set:?}") };
+    members.iter().map(|member| member.as_str().expect("a text").to_owned()).collect()
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! SCAN, HSCAN and ZSCAN: what is there from beginning to end is shown, whatever else happens meanwhile.
+//! SCAN, HSCAN, SSCAN and ZSCAN: what is there from beginning to end is shown, whatever else happens
+//! meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -156,6 +157,23 @@ fn fields_that_stay_are_shown_while_a_hash_shrinks() {
     for i in 0..100 {
         assert!(found.contains(&i.to_string()), "field {i}");
     }
+}
+
+#[test]
+fn a_set_table_is_walked_like_the_keys() {
+    let mut node = Node::new();
+    for i in 0..1000 {
+        node.run(&format!("SADD s key:{i}"));
+    }
+    assert_eq!(node.run("OBJECT ENCODING s").as_str(), Some("hashtable"));
+    let mut added = 0;
+    let found = walk(&mut node, "SSCAN s CURSOR", |node| {
+        node.run(&format!("SADD s added:{added}"));
+        node.run(&format!("SREM s added:{}", added / 2));
+        added += 1;
+    });
+    assert_eq!(sorted(found).iter().filter(|member| member.starts_with("key:")).count(), 1000);
+    assert_eq!(walk(&mut node, "SSCAN s CURSOR MATCH key:1?? COUNT 7", |_| ()).len(), 100);
 }
 
 #[test]

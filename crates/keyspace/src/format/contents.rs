@@ -6,10 +6,15 @@
 use crate::cow_map::Iter;
 use crate::cow_tree::{CowTree, TreeItem, TreeIter};
 use crate::hash::HashContents;
+use crate::list::{Block, ListContents};
+use crate::set::SetContents;
 use crate::sorted_set::{Scored, SortedSetContents, push_scored};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
-use super::{BYTES, INTEGER, PACKED, PACKED_SCORES, RAW, SCORE_TREE, TABLE};
+use super::{
+    BYTES, INTEGER, LIST_BLOCKS, LIST_PACKED, PACKED, PACKED_SCORES, RAW, SCORE_TREE, SET_INTS, SET_PACKED,
+    SET_TABLE, TABLE,
+};
 
 /// What a snapshot and a digest see of a value.
 pub(crate) enum Contents<'a> {
@@ -35,6 +40,8 @@ pub(crate) enum Place {
 /// The pieces of a value from some place on.
 pub(crate) enum Walk<'a> {
     Pairs(MapWalk<'a, Blob>),
+    Members(MapWalk<'a, ()>),
+    Blocks(TreeWalk<'a, Block>),
     Scored(TreeWalk<'a, Scored>),
 }
 
@@ -62,6 +69,15 @@ impl Value {
                 HashContents::Packed(_) => PACKED,
                 HashContents::Table(..) => TABLE,
             },
+            Value::Set(set) => match set.contents() {
+                SetContents::Ints(_) => SET_INTS,
+                SetContents::Packed(_) => SET_PACKED,
+                SetContents::Table(..) => SET_TABLE,
+            },
+            Value::List(list) => match list.contents() {
+                ListContents::Packed(_) => LIST_PACKED,
+                ListContents::Blocks(_) => LIST_BLOCKS,
+            },
             Value::SortedSet(set) => match set.contents() {
                 SortedSetContents::Packed(_) => PACKED_SCORES,
                 SortedSetContents::Tree(..) => SCORE_TREE,
@@ -79,6 +95,18 @@ impl Value {
                 HashContents::Packed(data) => Contents::Bytes(data),
                 HashContents::Table(map, encoded_bytes) => {
                     Contents::Pieces(Walk::Pairs(MapWalk::new(map, from)), encoded_bytes)
+                }
+            },
+            Value::Set(set) => match set.contents() {
+                SetContents::Ints(data) | SetContents::Packed(data) => Contents::Bytes(data),
+                SetContents::Table(map, encoded_bytes) => {
+                    Contents::Pieces(Walk::Members(MapWalk::new(map, from)), encoded_bytes)
+                }
+            },
+            Value::List(list) => match list.contents() {
+                ListContents::Packed(data) => Contents::Bytes(data),
+                ListContents::Blocks(blocks) => {
+                    Contents::Pieces(Walk::Blocks(TreeWalk::new(blocks.tree(), from)), blocks.encoded_bytes())
                 }
             },
             Value::SortedSet(set) => match set.contents() {
@@ -108,6 +136,8 @@ impl Walk<'_> {
                 packed::push(out, field);
                 packed::push(out, value);
             }),
+            Walk::Members(walk) => walk.next_piece(out, |member, (), out| packed::push(out, member)),
+            Walk::Blocks(walk) => walk.next_piece(out, |block, out| packed::push(out, block.pack().data())),
             Walk::Scored(walk) => {
                 walk.next_piece(out, |scored, out| push_scored(out, &scored.member, scored.score))
             }
@@ -118,6 +148,8 @@ impl Walk<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Walk::Pairs(walk) => walk.place(),
+            Walk::Members(walk) => walk.place(),
+            Walk::Blocks(walk) => Some(walk.place()),
             Walk::Scored(walk) => Some(walk.place()),
         }
     }
@@ -126,8 +158,8 @@ impl Walk<'_> {
 impl<'a, V: Clone> MapWalk<'a, V> {
     fn new(map: &'a CowMap<V>, from: &Place) -> MapWalk<'a, V> {
         let rest = match from {
-            Place::Start => map.iter(),
             Place::After(hash, key) => map.iter_after(*hash, key),
+            Place::Start => map.iter(),
             Place::At(_) => unreachable!("a place belongs to one value"),
         };
         MapWalk { rest, last: None }

@@ -1,14 +1,17 @@
 //! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
 
 use super::{
-    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, MAGIC, MORE, PACKED, PACKED_SCORES, RAW, REMOVALS,
-    SCORE_TREE, TABLE, VARINT_BYTES_MAX, VERSION,
+    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE, PACKED,
+    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, TABLE, VARINT_BYTES_MAX,
+    VERSION,
 };
+use crate::list::Blocks;
+use crate::listpack::Listpack;
 use crate::removals::SLOTS;
 use crate::sorted_set::split_scored;
 use crate::{
-    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, Millis, Seed, SortedSetValue, StringValue,
-    Value, packed,
+    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, ListValue, Millis, Seed, SetValue,
+    SortedSetValue, StringValue, Value, packed,
 };
 
 /// Reads the blocks of an [`crate::Encoder`] in their order.
@@ -196,14 +199,20 @@ enum Parts {
     /// Nothing: the value comes in one piece.
     None,
     Pairs(CowMap<Blob>),
+    Members(CowMap<()>),
+    Blocks(Blocks),
     Scored(SortedSetValue),
 }
 
 impl Build {
     fn new(tag: u8, seed: Seed) -> Result<Build, Error> {
         let parts = match tag {
-            INTEGER | BYTES | RAW | PACKED | PACKED_SCORES => Parts::None,
+            INTEGER | BYTES | RAW | PACKED | LIST_PACKED | SET_INTS | SET_PACKED | PACKED_SCORES => {
+                Parts::None
+            }
+            LIST_BLOCKS => Parts::Blocks(Blocks::default()),
             TABLE => Parts::Pairs(CowMap::new(seed)),
+            SET_TABLE => Parts::Members(CowMap::new(seed)),
             SCORE_TREE => Parts::Scored(SortedSetValue::new_tree(seed)),
             tag => return Err(Error::Unknown { what: "type of value", tag }),
         };
@@ -228,6 +237,14 @@ impl Build {
                 Ok(Value::hash(HashValue::from_table(map)))
             }
             Parts::Pairs(_) => Err(Error::Damaged("a hash table")),
+            Parts::Members(map) if rest.is_empty() && !map.is_empty() => {
+                Ok(Value::set(SetValue::from_table(map)))
+            }
+            Parts::Members(_) => Err(Error::Damaged("a set table")),
+            Parts::Blocks(blocks) if rest.is_empty() && !blocks.is_empty() => {
+                Ok(Value::list(ListValue::from_blocks(blocks)))
+            }
+            Parts::Blocks(_) => Err(Error::Damaged("a list of blocks")),
             Parts::Scored(set) if rest.is_empty() && !set.is_empty() => Ok(Value::sorted_set(set)),
             Parts::Scored(_) => Err(Error::Damaged("a sorted set")),
         }
@@ -244,6 +261,18 @@ impl Parts {
                 if map.insert(field, Blob::new(value)).is_some() {
                     return Err(Error::Damaged("a field twice"));
                 }
+                Ok(Some(bytes.len() - after.len()))
+            }
+            Parts::Members(map) => {
+                let Some((member, after)) = packed::split_one(bytes) else { return Ok(None) };
+                if map.insert(member, ()).is_some() {
+                    return Err(Error::Damaged("a member twice"));
+                }
+                Ok(Some(bytes.len() - after.len()))
+            }
+            Parts::Blocks(blocks) => {
+                let Some((data, after)) = packed::split_one(bytes) else { return Ok(None) };
+                blocks.push_block(Listpack::from_data(data.to_vec()).ok_or(Error::Damaged("a block"))?);
                 Ok(Some(bytes.len() - after.len()))
             }
             Parts::Scored(set) => {
@@ -266,6 +295,9 @@ fn whole(tag: u8, bytes: Vec<u8>) -> Result<Value, Error> {
         }
         BYTES => Ok(Value::String(StringValue::Bytes(Blob::from(bytes)))),
         RAW => Ok(Value::String(StringValue::Raw(bytes.into()))),
+        LIST_PACKED => ListValue::from_packed(bytes).map(Value::list).ok_or(Error::Damaged("a packed list")),
+        SET_INTS => SetValue::from_ints(bytes).map(Value::set).ok_or(Error::Damaged("a set of integers")),
+        SET_PACKED => SetValue::from_packed(bytes).map(Value::set).ok_or(Error::Damaged("a packed set")),
         PACKED_SCORES => SortedSetValue::from_packed(bytes)
             .map(Value::sorted_set)
             .ok_or(Error::Damaged("a packed sorted set")),

@@ -25,11 +25,17 @@
 //! | 3 | string that was changed in place | the bytes |
 //! | 4 | packed hash, in order of insertion | pairs, see below |
 //! | 5 | hash table, ordered by (hash, field) | pairs, see below |
+//! | 6 | packed list | listpack entries, see `listpack/entry.rs` |
+//! | 7 | list of blocks, none of them empty | blocks, see below |
+//! | 8 | set of integers | `width:u8` (2, 4 or 8), then ascending numbers of that width |
+//! | 9 | packed set, in order of insertion | listpack entries |
+//! | 10 | set table, ordered by (hash, member) | members, see below |
 //! | 11 | packed sorted set, ordered by (score, member) | scored members, see below |
 //! | 12 | sorted set in a tree, ordered by (score, member) | scored members, see below |
 //!
-//! `pair := length:varint field length:varint value`, lengths of at most 5 bytes. 2 and 3, 4 and 5, 11
-//! and 12 differ in what `OBJECT ENCODING` replies, so they are told apart.
+//! `pair := length:varint field length:varint value`, `member := length:varint bytes`, `block :=
+//! length:varint entries`, lengths of at most 5 bytes. Types of one kind of value differ in what `OBJECT
+//! ENCODING` replies, so they are told apart.
 //!
 //! `scored := count:u8 score length:varint member`, where `score` is the first `count` bytes of the
 //! big-endian double without the zero bytes at its end.
@@ -66,6 +72,11 @@ const BYTES: u8 = 2;
 const RAW: u8 = 3;
 const PACKED: u8 = 4;
 const TABLE: u8 = 5;
+const LIST_PACKED: u8 = 6;
+const LIST_BLOCKS: u8 = 7;
+const SET_INTS: u8 = 8;
+const SET_PACKED: u8 = 9;
+const SET_TABLE: u8 = 10;
 const PACKED_SCORES: u8 = 11;
 const SCORE_TREE: u8 = 12;
 const EXPIRES: u8 = 0x80;

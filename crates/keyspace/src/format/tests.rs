@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    DbIndex, Error, HashLimits, HashValue, Keyspace, Millis, Rng, Seed, SortedSetLimits, SortedSetValue,
-    StringValue, Value, Version,
+    DbIndex, End, Error, HashLimits, HashValue, Keyspace, ListLimit, ListValue, Millis, Rng, Seed, SetLimits,
+    SetValue, SortedSetLimits, SortedSetValue, StringValue, Value, Version,
 };
 
 const NOW: Millis = Millis(1_000);
@@ -21,7 +21,9 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
         let key = vec![b'a' + (n % 26) as u8; rng.index(40) + usize::from(rng.below(50) == 0) * 70_000];
         let expires = (rng.below(3) == 0).then(|| Millis(rng.below(5_000) as i64));
         let bytes = vec![n as u8; rng.index(scale * 1000 + 1)];
-        let value = match rng.below(7) {
+        let value = match rng.below(11) {
+            9 | 10 => Value::list(sample_list(&mut rng)),
+            7 | 8 => Value::set(sample_set(&mut rng, hash_seed)),
             0 => Value::integer(rng.next_u64() as i64),
             1 => Value::string(&bytes),
             2 => {
@@ -63,6 +65,35 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
         }
     }
     keyspace
+}
+
+/// One block or several, of numbers and words; now and then a large one.
+fn sample_list(rng: &mut Rng) -> ListValue {
+    let limit = ListLimit::from_setting(rng.below(20) as i64 - 5);
+    let mut list = ListValue::new();
+    for _ in 0..rng.index(2_000) / rng.index(1_000).max(1) + 1 {
+        let number = rng.next_u64() as i64 >> (rng.next_u64() & 63);
+        let element = match rng.below(200) {
+            0 => vec![b'x'; 90_000],
+            1..100 => vec![b'y'; rng.index(60)],
+            _ => number.to_string().into_bytes(),
+        };
+        list.expect(&[&element], limit);
+        list.push(if number < 0 { End::Head } else { End::Tail }, &element, limit);
+    }
+    list
+}
+
+/// Integers, a few words, or many.
+fn sample_set(rng: &mut Rng, seed: Seed) -> SetValue {
+    let mut set = SetValue::new();
+    let words = rng.below(2) == 0;
+    for _ in 0..rng.index(2_000) / rng.index(1_000).max(1) + 1 {
+        let number = rng.next_u64() as i64 >> (rng.next_u64() & 63);
+        let member = if words { format!("word {number:50}") } else { number.to_string() };
+        set.insert(member.as_bytes(), SetLimits::default(), seed);
+    }
+    set
 }
 
 fn check_round_trip(keyspace: &Keyspace) {
