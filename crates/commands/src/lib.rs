@@ -45,6 +45,7 @@ pub mod settings;
 mod sort;
 mod sorted_sets;
 mod state;
+mod streams;
 mod strings;
 pub mod table;
 

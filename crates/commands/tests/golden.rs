@@ -144,6 +144,10 @@ impl Redis {
             "64",
             "hll-sparse-max-bytes",
             "3000",
+            "stream-node-max-entries",
+            "100",
+            "stream-node-max-bytes",
+            "4096",
         ];
         redis.requests.run(&[&["config", "set"], &defaults[..]].concat());
         redis.events.run(&["psubscribe", "__keyevent@*__:*"]);

@@ -88,7 +88,7 @@ fn requests_are_resolved() {
         ("foo bar baz", "ERR unknown command 'foo', with args beginning with: 'bar' 'baz' "),
         ("bzpopmin a 0", "ERR command 'bzpopmin' is not supported by Quorate yet"),
         ("zadd a", "ERR wrong number of arguments for 'zadd' command"),
-        ("xgroup create a b c", "ERR command 'xgroup|create' is not supported by Quorate yet"),
+        ("acl setuser a", "ERR command 'acl|setuser' is not supported by Quorate yet"),
     ] {
         assert_eq!(resolved(line).expect_err(line), error);
     }

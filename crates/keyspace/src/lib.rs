@@ -26,12 +26,14 @@ mod keyspace;
 mod list;
 mod listpack;
 mod packed;
+pub mod redis_listpack;
 mod removals;
 mod rng;
 mod seed;
 mod set;
 mod snapshot;
 mod sorted_set;
+mod stream;
 mod string;
 mod value;
 
@@ -52,5 +54,9 @@ pub use seed::Seed;
 pub use set::{SetEncoding, SetIter, SetLimits, SetValue};
 pub use snapshot::Snapshot;
 pub use sorted_set::{SortedSetEncoding, SortedSetIter, SortedSetLimits, SortedSetValue};
+pub use stream::{
+    Consumer, ENTRY_BYTES_MAX, Group, Pending, StreamBuilder, StreamEntries, StreamEntry, StreamId,
+    StreamLimits, StreamRange, StreamValue, Trim, TrimTo, Trimmed,
+};
 pub use string::{StringEncoding, StringValue};
 pub use value::{Entry, Value};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HashValue, ListValue, Millis, SetValue, SortedSetValue, StringValue, Version};
+use crate::{HashValue, ListValue, Millis, SetValue, SortedSetValue, StreamValue, StringValue, Version};
 
 /// A value. Types that come later are variants here; every one clones in constant time.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub enum Value {
     List(Arc<ListValue>),
     /// A sorted set; never empty inside a keyspace.
     SortedSet(Arc<SortedSetValue>),
+    /// A stream; it may be empty.
+    Stream(Arc<StreamValue>),
 }
 
 // Every key of the keyspace pays for these.
@@ -55,6 +57,11 @@ impl Value {
         Value::SortedSet(Arc::new(set))
     }
 
+    /// A stream.
+    pub fn stream(stream: StreamValue) -> Value {
+        Value::Stream(Arc::new(stream))
+    }
+
     /// Redis' name of the type (TYPE, SCAN TYPE).
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -63,6 +70,7 @@ impl Value {
             Value::Set(_) => "set",
             Value::List(_) => "list",
             Value::SortedSet(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -74,6 +82,7 @@ impl Value {
             Value::Set(set) => set.encoding().name(),
             Value::List(list) => list.encoding().name(),
             Value::SortedSet(set) => set.encoding().name(),
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -149,10 +158,26 @@ impl Value {
         }
     }
 
+    /// The stream, where this is one.
+    pub fn as_stream(&self) -> Option<&StreamValue> {
+        match self {
+            Value::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// The sorted set for changes, where this is one. Unshares it from a snapshot.
     pub fn as_sorted_set_mut(&mut self) -> Option<&mut SortedSetValue> {
         match self {
             Value::SortedSet(set) => Some(Arc::make_mut(set)),
+            _ => None,
+        }
+    }
+
+    /// The stream for changes, where this is one. Unshares it from a snapshot.
+    pub fn as_stream_mut(&mut self) -> Option<&mut StreamValue> {
+        match self {
+            Value::Stream(stream) => Some(Arc::make_mut(stream)),
             _ => None,
         }
     }
@@ -165,6 +190,7 @@ impl Value {
             Value::Set(set) => set.heap_bytes(),
             Value::List(list) => list.heap_bytes(),
             Value::SortedSet(set) => set.heap_bytes(),
+            Value::Stream(stream) => stream.heap_bytes(),
         }
     }
 
@@ -176,6 +202,7 @@ impl Value {
             Value::Set(set) => set.scattered_len() > HEAVY_ELEMENTS_MIN,
             Value::List(list) => list.scattered_len() > HEAVY_ELEMENTS_MIN,
             Value::SortedSet(set) => set.len() > HEAVY_ELEMENTS_MIN,
+            Value::Stream(stream) => stream.parts() > HEAVY_ELEMENTS_MIN,
         }
     }
 }

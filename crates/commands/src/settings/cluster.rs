@@ -208,16 +208,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "3000",
         "Longest HyperLogLog in the sparse form.",
     ),
-    Setting::new("stream-node-max-bytes", Cluster, Memory(0, i64::MAX), "4096", "Size of a stream's nodes.")
-        .kept(),
+    Setting::new(
+        "stream-node-max-bytes",
+        Cluster,
+        Memory(0, i64::MAX),
+        "4096",
+        "Size of a stream's nodes. 0: no limit but that of the node itself, 1mb.",
+    ),
     Setting::new(
         "stream-node-max-entries",
         Cluster,
         Integer(0, i64::MAX),
         "100",
-        "Most entries of a stream's node.",
-    )
-    .kept(),
+        "Most entries of a stream's node. 0: no limit.",
+    ),
     Setting::new(
         "busy-reply-threshold",
         Cluster,

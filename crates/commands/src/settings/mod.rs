@@ -152,6 +152,8 @@ const SET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("set-max-listpack-value"
 const ZSET_MAX_LISTPACK_ENTRIES: SettingId = SettingId::of("zset-max-listpack-entries");
 const ZSET_MAX_LISTPACK_VALUE: SettingId = SettingId::of("zset-max-listpack-value");
 const HLL_SPARSE_MAX_BYTES: SettingId = SettingId::of("hll-sparse-max-bytes");
+const STREAM_NODE_MAX_BYTES: SettingId = SettingId::of("stream-node-max-bytes");
+const STREAM_NODE_MAX_ENTRIES: SettingId = SettingId::of("stream-node-max-entries");
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
 const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
@@ -372,6 +374,16 @@ impl Settings {
     /// Longest HyperLogLog in the sparse form, in bytes.
     pub fn hll_sparse_max_bytes(&self) -> usize {
         self.size(HLL_SPARSE_MAX_BYTES)
+    }
+
+    /// Bytes from which a stream's node takes no entry; 0: no limit.
+    pub fn stream_node_max_bytes(&self) -> usize {
+        self.size(STREAM_NODE_MAX_BYTES)
+    }
+
+    /// Most entries of a stream's node; 0: no limit.
+    pub fn stream_node_max_entries(&self) -> usize {
+        self.size(STREAM_NODE_MAX_ENTRIES)
     }
 
     /// Memory limit of the data in bytes; 0: no limit.

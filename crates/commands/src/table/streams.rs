@@ -2,7 +2,34 @@
 
 use crate::Flag::{Blocking, DenyOom, Fast, Loading, MovableKeys, Readonly, Stale, Write};
 use crate::KeyFlag::{Access, Delete, Insert, Ro, Rw, Update};
-use crate::{Categories, Category, Command, Flags, Group, KeySpec, Route};
+use crate::command::ArgumentKind::{Integer, String, UnixTime};
+use crate::streams::{add, claim, group, info, pending, range, read, removal};
+use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
+
+const KEY: Argument = Argument::key("key");
+const GROUP: Argument = Argument::new("group", String);
+const CONSUMER: Argument = Argument::new("consumer", String);
+const COUNT: Argument = Argument::new("count", Integer).token("COUNT").optional();
+const BLOCK: Argument = Argument::new("milliseconds", Integer).token("BLOCK").optional();
+const TRIM: Argument = Argument::block(
+    "trim",
+    &[
+        Argument::one_of("strategy", &[Argument::word("maxlen", "MAXLEN"), Argument::word("minid", "MINID")]),
+        Argument::one_of("operator", &[Argument::word("equal", "="), Argument::word("approximately", "~")])
+            .optional(),
+        Argument::new("threshold", String),
+        Argument::new("count", Integer).token("LIMIT").optional(),
+    ],
+);
+const STREAMS: Argument =
+    Argument::block("streams", &[Argument::key("key").multiple(), Argument::new("ID", String).multiple()])
+        .token("STREAMS");
+const LAST: Argument =
+    Argument::one_of("id-selector", &[Argument::new("id", String), Argument::word("new-id", "$")]);
+const ENTRIES_READ: Argument = Argument::new("entries-read", Integer).token("ENTRIESREAD").optional();
+const START: Argument = Argument::new("start", String);
+const END: Argument = Argument::new("end", String);
+const MIN_IDLE: Argument = Argument::new("min-idle-time", String);
 
 const ROW: Command =
     Command { group: Group::Stream, categories: Categories::of(&[Category::Stream]), ..Command::ROW };
@@ -14,7 +41,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Update])],
         since: "5.0.0",
+        complexity: "O(log N) for each id",
         summary: "Confirms messages of a consumer group.",
+        arguments: &[KEY, GROUP, Argument::new("ID", String).multiple()],
+        route: Route::Write(pending::xack),
         ..ROW
     },
     Command {
@@ -24,7 +54,17 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Update])],
         tips: &["nondeterministic_output"],
         since: "5.0.0",
+        complexity: "O(log N)",
         summary: "Adds an entry to a stream.",
+        arguments: &[
+            KEY,
+            Argument::word("nomkstream", "NOMKSTREAM").optional(),
+            TRIM.optional(),
+            Argument::one_of("id-selector", &[Argument::word("auto-id", "*"), Argument::new("id", String)]),
+            Argument::block("data", &[Argument::new("field", String), Argument::new("value", String)])
+                .multiple(),
+        ],
+        route: Route::Write(add::xadd),
         ..ROW
     },
     Command {
@@ -34,7 +74,18 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Delete])],
         tips: &["nondeterministic_output"],
         since: "6.2.0",
+        complexity: "O(log N) for each of COUNT",
         summary: "Takes over messages that waited too long.",
+        arguments: &[
+            KEY,
+            GROUP,
+            CONSUMER,
+            MIN_IDLE,
+            START,
+            COUNT,
+            Argument::word("justid", "JUSTID").optional(),
+        ],
+        route: Route::Write(claim::xautoclaim),
         ..ROW
     },
     Command {
@@ -44,7 +95,22 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Update])],
         tips: &["nondeterministic_output"],
         since: "5.0.0",
+        complexity: "O(log N) for each id",
         summary: "Takes over pending messages.",
+        arguments: &[
+            KEY,
+            GROUP,
+            CONSUMER,
+            MIN_IDLE,
+            Argument::new("ID", String).multiple(),
+            Argument::new("ms", Integer).token("IDLE").optional(),
+            Argument::new("unix-time-milliseconds", UnixTime).token("TIME").optional(),
+            Argument::new("count", Integer).token("RETRYCOUNT").optional(),
+            Argument::word("force", "FORCE").optional(),
+            Argument::word("justid", "JUSTID").optional(),
+            Argument::new("lastid", String).token("LASTID").optional(),
+        ],
+        route: Route::Write(claim::xclaim),
         ..ROW
     },
     Command {
@@ -53,7 +119,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, Fast]),
         keys: &[KeySpec::at(1, &[Rw, Delete])],
         since: "5.0.0",
+        complexity: "O(log N) for each id",
         summary: "Removes entries from a stream.",
+        arguments: &[KEY, Argument::new("ID", String).multiple()],
+        route: Route::Write(removal::xdel),
         ..ROW
     },
     Command {
@@ -83,6 +152,8 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Ro])],
         since: "5.0.0",
         summary: "Counts a stream's entries.",
+        arguments: &[KEY],
+        route: Route::Read(range::xlen),
         ..ROW
     },
     Command {
@@ -92,7 +163,24 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Ro, Access])],
         tips: &["nondeterministic_output"],
         since: "5.0.0",
+        complexity: "O(log N) and as much as is returned",
         summary: "Tells about pending messages.",
+        arguments: &[
+            KEY,
+            GROUP,
+            Argument::block(
+                "filters",
+                &[
+                    Argument::new("min-idle-time", Integer).token("IDLE").optional(),
+                    START,
+                    END,
+                    Argument::new("count", Integer),
+                    CONSUMER.optional(),
+                ],
+            )
+            .optional(),
+        ],
+        route: Route::Read(pending::xpending),
         ..ROW
     },
     Command {
@@ -101,7 +189,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(1, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(log N) and as much as is returned",
         summary: "Returns a range of entries.",
+        arguments: &[KEY, START, END, COUNT],
+        route: Route::Read(range::xrange),
         ..ROW
     },
     Command {
@@ -110,7 +201,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly, Blocking, MovableKeys]),
         keys: &[KeySpec::after("STREAMS", 1, -1, 1, 2, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(log N) for each stream and as much as is returned",
         summary: "Returns entries after given ids, and can wait for them.",
+        arguments: &[COUNT, BLOCK, STREAMS],
+        route: Route::Read(read::xread),
         ..ROW
     },
     Command {
@@ -119,7 +213,16 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, Blocking, MovableKeys]),
         keys: &[KeySpec::after("STREAMS", 4, -1, 1, 2, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(log N) for each stream and entry",
         summary: "Returns new entries to a consumer of a group, and can wait for them.",
+        arguments: &[
+            Argument::block("group-block", &[GROUP, CONSUMER]).token("GROUP"),
+            COUNT,
+            BLOCK,
+            Argument::word("noack", "NOACK").optional(),
+            STREAMS,
+        ],
+        route: Route::Write(read::xreadgroup),
         ..ROW
     },
     Command {
@@ -128,7 +231,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(1, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(log N) and as much as is returned",
         summary: "Returns a range of entries, backwards.",
+        arguments: &[KEY, END, START, COUNT],
+        route: Route::Read(range::xrevrange),
         ..ROW
     },
     Command {
@@ -138,6 +244,13 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Update])],
         since: "5.0.0",
         summary: "Sets a stream's last id.",
+        arguments: &[
+            KEY,
+            Argument::new("last-id", String),
+            Argument::new("entries-added", Integer).token("ENTRIESADDED").optional(),
+            Argument::new("max-deleted-id", String).token("MAXDELETEDID").optional(),
+        ],
+        route: Route::Write(removal::xsetid),
         ..ROW
     },
     Command {
@@ -147,7 +260,10 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Delete])],
         tips: &["nondeterministic_output"],
         since: "5.0.0",
+        complexity: "O(N) in what is removed",
         summary: "Shortens a stream.",
+        arguments: &[KEY, TRIM],
+        route: Route::Write(removal::xtrim),
         ..ROW
     },
 ];
@@ -160,7 +276,10 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Write, DenyOom]),
         keys: &[KeySpec::at(2, &[Rw, Insert])],
         since: "5.0.0",
+        complexity: "O(log N)",
         summary: "Makes a consumer group.",
+        arguments: &[KEY, GROUP, LAST, Argument::word("mkstream", "MKSTREAM").optional(), ENTRIES_READ],
+        route: Route::Write(group::create),
         ..ROW
     },
     Command {
@@ -170,7 +289,10 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Write, DenyOom]),
         keys: &[KeySpec::at(2, &[Rw, Insert])],
         since: "6.2.0",
+        complexity: "O(log N)",
         summary: "Makes a consumer.",
+        arguments: &[KEY, GROUP, CONSUMER],
+        route: Route::Write(group::createconsumer),
         ..ROW
     },
     Command {
@@ -180,7 +302,10 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Write]),
         keys: &[KeySpec::at(2, &[Rw, Delete])],
         since: "5.0.0",
+        complexity: "O(N) in what is pending for it",
         summary: "Removes a consumer.",
+        arguments: &[KEY, GROUP, CONSUMER],
+        route: Route::Write(group::delconsumer),
         ..ROW
     },
     Command {
@@ -190,7 +315,10 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Write]),
         keys: &[KeySpec::at(2, &[Rw, Delete])],
         since: "5.0.0",
+        complexity: "O(log N)",
         summary: "Removes a consumer group.",
+        arguments: &[KEY, GROUP],
+        route: Route::Write(group::destroy),
         ..ROW
     },
     Command {
@@ -200,6 +328,8 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
+        route: Route::Read(group::help),
         ..ROW
     },
     Command {
@@ -209,7 +339,10 @@ const XGROUP: &[Command] = &[
         flags: Flags::of(&[Write]),
         keys: &[KeySpec::at(2, &[Rw, Update])],
         since: "5.0.0",
+        complexity: "O(log N)",
         summary: "Sets a group's last delivered entry.",
+        arguments: &[KEY, GROUP, LAST, ENTRIES_READ],
+        route: Route::Write(group::setid),
         ..ROW
     },
 ];
@@ -223,7 +356,10 @@ const XINFO: &[Command] = &[
         keys: &[KeySpec::at(2, &[Ro, Access])],
         tips: &["nondeterministic_output"],
         since: "5.0.0",
+        complexity: "O(N) in the consumers",
         summary: "Lists the consumers of a group.",
+        arguments: &[KEY, GROUP],
+        route: Route::Read(info::consumers),
         ..ROW
     },
     Command {
@@ -233,7 +369,10 @@ const XINFO: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(2, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(N) in the groups",
         summary: "Lists the groups of a stream.",
+        arguments: &[KEY],
+        route: Route::Read(info::groups),
         ..ROW
     },
     Command {
@@ -243,6 +382,8 @@ const XINFO: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
+        route: Route::Read(info::help),
         ..ROW
     },
     Command {
@@ -252,7 +393,10 @@ const XINFO: &[Command] = &[
         flags: Flags::of(&[Readonly]),
         keys: &[KeySpec::at(2, &[Ro, Access])],
         since: "5.0.0",
+        complexity: "O(N) in what is returned",
         summary: "Describes a stream.",
+        arguments: &[KEY, Argument::block("full-block", &[Argument::word("full", "FULL"), COUNT]).optional()],
+        route: Route::Read(info::stream),
         ..ROW
     },
 ];

@@ -2,8 +2,16 @@
 
 use crate::node::Node;
 
-const SETUP: &[&str] =
-    &["SET s 1", "SET volatile 1 EX 100", "HSET h a 1 b x", "SET other 1", "ZADD z 1 a 2 b", "PFADD p a"];
+const SETUP: &[&str] = &[
+    "SET s 1",
+    "SET volatile 1 EX 100",
+    "HSET h a 1 b x",
+    "SET other 1",
+    "XADD x 1 a 1",
+    "XGROUP CREATE x g 0",
+    "ZADD z 1 a 2 b",
+    "PFADD p a",
+];
 
 fn check(key: &str, line: &str, changes: bool) {
     let mut node = Node::new();
@@ -50,6 +58,14 @@ fn changes_count() {
         ("p", "PFADD p b"),
         ("p", "PFMERGE p"),
         ("new", "PFADD new"),
+        ("s", "SETBIT s 2 0"),
+        ("s", "BITFIELD s INCRBY u8 0 1"),
+        ("new", "BITOP NOT new s"),
+        ("x", "XADD x * a 1"),
+        ("x", "XDEL x 1"),
+        ("x", "XTRIM x MAXLEN 0"),
+        ("x", "XSETID x 5"),
+        ("new", "XGROUP CREATE new g $ MKSTREAM"),
     ] {
         check(key, line, true);
     }
@@ -93,6 +109,14 @@ fn what_changes_nothing_does_not_count() {
         ("p", "PFADD p a"),
         ("p", "PFCOUNT p"),
         ("p", "PFDEBUG ENCODING p"),
+        ("s", "SETBIT s 0 0"),
+        ("s", "BITFIELD s SET u8 0 49 GET u8 0"),
+        ("x", "XDEL x 2"),
+        ("x", "XTRIM x MAXLEN 1"),
+        ("x", "XTRIM x MINID 1"),
+        ("x", "XREADGROUP GROUP g c STREAMS x >"),
+        ("x", "XACK x g 1"),
+        ("x", "XGROUP CREATECONSUMER x g c"),
     ] {
         check(key, line, false);
     }

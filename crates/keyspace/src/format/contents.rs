@@ -9,11 +9,12 @@ use crate::hash::HashContents;
 use crate::list::{Block, ListContents};
 use crate::set::SetContents;
 use crate::sorted_set::{Scored, SortedSetContents, push_scored};
+use crate::stream::{StreamPlace, StreamWalk};
 use crate::{Blob, CowMap, StringValue, Value, packed};
 
 use super::{
     BYTES, INTEGER, LIST_BLOCKS, LIST_PACKED, PACKED, PACKED_SCORES, RAW, SCORE_TREE, SET_INTS, SET_PACKED,
-    SET_TABLE, TABLE,
+    SET_TABLE, STREAM, TABLE,
 };
 
 /// What a snapshot and a digest see of a value.
@@ -35,6 +36,8 @@ pub(crate) enum Place {
     After(u64, Blob),
     /// Before this index of a sequence.
     At(usize),
+    /// Before this piece of a stream.
+    Stream(StreamPlace),
 }
 
 /// The pieces of a value from some place on.
@@ -43,6 +46,7 @@ pub(crate) enum Walk<'a> {
     Members(MapWalk<'a, ()>),
     Blocks(TreeWalk<'a, Block>),
     Scored(TreeWalk<'a, Scored>),
+    Stream(StreamWalk<'a>),
 }
 
 /// A walk over a map.
@@ -82,6 +86,7 @@ impl Value {
                 SortedSetContents::Packed(_) => PACKED_SCORES,
                 SortedSetContents::Tree(..) => SCORE_TREE,
             },
+            Value::Stream(_) => STREAM,
         }
     }
 
@@ -115,6 +120,15 @@ impl Value {
                     Contents::Pieces(Walk::Scored(TreeWalk::new(order, from)), encoded_bytes)
                 }
             },
+            Value::Stream(stream) => {
+                let place = match from {
+                    Place::Start => StreamPlace::default(),
+                    Place::Stream(place) => *place,
+                    _ => unreachable!("a place belongs to one value"),
+                };
+                let walk = StreamWalk::new(stream, place);
+                Contents::Pieces(Walk::Stream(walk), stream.encoded_bytes())
+            }
         }
     }
 
@@ -141,6 +155,7 @@ impl Walk<'_> {
             Walk::Scored(walk) => {
                 walk.next_piece(out, |scored, out| push_scored(out, &scored.member, scored.score))
             }
+            Walk::Stream(walk) => walk.next_piece(out),
         }
     }
 
@@ -151,6 +166,7 @@ impl Walk<'_> {
             Walk::Members(walk) => walk.place(),
             Walk::Blocks(walk) => Some(walk.place()),
             Walk::Scored(walk) => Some(walk.place()),
+            Walk::Stream(walk) => Some(Place::Stream(walk.place())),
         }
     }
 }
@@ -160,7 +176,7 @@ impl<'a, V: Clone> MapWalk<'a, V> {
         let rest = match from {
             Place::After(hash, key) => map.iter_after(*hash, key),
             Place::Start => map.iter(),
-            Place::At(_) => unreachable!("a place belongs to one value"),
+            _ => unreachable!("a place belongs to one value"),
         };
         MapWalk { rest, last: None }
     }
@@ -182,7 +198,7 @@ impl<'a, T: TreeItem> TreeWalk<'a, T> {
         let next = match from {
             Place::Start => 0,
             Place::At(index) => *index,
-            Place::After(..) => unreachable!("a place belongs to one value"),
+            _ => unreachable!("a place belongs to one value"),
         };
         TreeWalk { rest: tree.range(next..tree.len()), next }
     }

@@ -2,13 +2,14 @@
 
 use super::{
     BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE, PACKED,
-    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, TABLE, VARINT_BYTES_MAX,
-    VERSION,
+    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, STREAM, TABLE,
+    VARINT_BYTES_MAX, VERSION,
 };
 use crate::list::Blocks;
 use crate::listpack::Listpack;
 use crate::removals::SLOTS;
 use crate::sorted_set::split_scored;
+use crate::stream::StreamBuild;
 use crate::{
     Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, ListValue, Millis, Seed, SetValue,
     SortedSetValue, StringValue, Value, packed,
@@ -202,6 +203,7 @@ enum Parts {
     Members(CowMap<()>),
     Blocks(Blocks),
     Scored(SortedSetValue),
+    Stream(Box<StreamBuild>),
 }
 
 impl Build {
@@ -214,6 +216,7 @@ impl Build {
             TABLE => Parts::Pairs(CowMap::new(seed)),
             SET_TABLE => Parts::Members(CowMap::new(seed)),
             SCORE_TREE => Parts::Scored(SortedSetValue::new_tree(seed)),
+            STREAM => Parts::Stream(Box::default()),
             tag => return Err(Error::Unknown { what: "type of value", tag }),
         };
         Ok(Build { tag, parts, rest: Vec::new() })
@@ -247,6 +250,10 @@ impl Build {
             Parts::Blocks(_) => Err(Error::Damaged("a list of blocks")),
             Parts::Scored(set) if rest.is_empty() && !set.is_empty() => Ok(Value::sorted_set(set)),
             Parts::Scored(_) => Err(Error::Damaged("a sorted set")),
+            Parts::Stream(build) if rest.is_empty() => {
+                build.finish().map(Value::stream).ok_or(Error::Damaged("a stream"))
+            }
+            Parts::Stream(_) => Err(Error::Damaged("a stream that is cut off")),
         }
     }
 }
@@ -282,6 +289,7 @@ impl Parts {
                 }
                 Ok(Some(bytes.len() - after.len()))
             }
+            Parts::Stream(build) => build.take(bytes),
         }
     }
 }

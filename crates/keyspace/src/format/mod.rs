@@ -32,6 +32,7 @@
 //! | 10 | set table, ordered by (hash, member) | members, see below |
 //! | 11 | packed sorted set, ordered by (score, member) | scored members, see below |
 //! | 12 | sorted set in a tree, ordered by (score, member) | scored members, see below |
+//! | 13 | stream | see `stream::pieces` |
 //!
 //! `pair := length:varint field length:varint value`, `member := length:varint bytes`, `block :=
 //! length:varint entries`, lengths of at most 5 bytes. Types of one kind of value differ in what `OBJECT
@@ -79,6 +80,7 @@ const SET_PACKED: u8 = 9;
 const SET_TABLE: u8 = 10;
 const PACKED_SCORES: u8 = 11;
 const SCORE_TREE: u8 = 12;
+const STREAM: u8 = 13;
 const EXPIRES: u8 = 0x80;
 
 const VARINT_BYTES_MAX: usize = 10;

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    DbIndex, End, Error, HashLimits, HashValue, Keyspace, ListLimit, ListValue, Millis, Rng, Seed, SetLimits,
-    SetValue, SortedSetLimits, SortedSetValue, StringValue, Value, Version,
+    Consumer, DbIndex, End, Error, Group, HashLimits, HashValue, Keyspace, ListLimit, ListValue, Millis, Rng,
+    Seed, SetLimits, SetValue, SortedSetLimits, SortedSetValue, StreamId, StreamLimits, StreamValue,
+    StringValue, Value, Version,
 };
 
 const NOW: Millis = Millis(1_000);
@@ -21,9 +22,9 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
         let key = vec![b'a' + (n % 26) as u8; rng.index(40) + usize::from(rng.below(50) == 0) * 70_000];
         let expires = (rng.below(3) == 0).then(|| Millis(rng.below(5_000) as i64));
         let bytes = vec![n as u8; rng.index(scale * 1000 + 1)];
-        let value = match rng.below(11) {
-            9 | 10 => Value::list(sample_list(&mut rng)),
-            7 | 8 => Value::set(sample_set(&mut rng, hash_seed)),
+        let value = match rng.below(12) {
+            10 | 11 => Value::list(sample_list(&mut rng)),
+            8 | 9 => Value::set(sample_set(&mut rng, hash_seed)),
             0 => Value::integer(rng.next_u64() as i64),
             1 => Value::string(&bytes),
             2 => {
@@ -31,6 +32,7 @@ fn sample(seed: u64, keys: usize, scale: usize) -> Keyspace {
                 string.append(b"1");
                 Value::String(string)
             }
+            7 => Value::stream(sample_stream(&mut rng, &bytes)),
             kind @ 3..5 => {
                 let mut set = SortedSetValue::new();
                 let limits =
@@ -94,6 +96,33 @@ fn sample_set(rng: &mut Rng, seed: Seed) -> SetValue {
         set.insert(member.as_bytes(), SetLimits::default(), seed);
     }
     set
+}
+
+fn sample_stream(rng: &mut Rng, bytes: &[u8]) -> StreamValue {
+    let mut stream = StreamValue::new();
+    let entries = stream.entries_mut();
+    for n in 1..=rng.below(150) {
+        let value = &bytes[..bytes.len().min(rng.index(300))];
+        let pairs = [&b"field"[..], value, b"n", b"12345"];
+        let used = if rng.below(4) == 0 { 4 } else { 2 };
+        entries.append(StreamId::new(n / 4 + 1, n), &pairs[..used], StreamLimits::default());
+        if rng.below(5) == 0 {
+            entries.delete(StreamId::new(n / 4 + 1, n));
+        }
+    }
+    for n in 0..rng.below(3) {
+        let read = (n > 0).then_some(n);
+        stream.add_group(Group::new(format!("group {n}").as_bytes(), StreamId::new(n, 0), read));
+        stream.change_group(format!("group {n}").as_bytes(), |_, group| {
+            for consumer in [&b"one"[..], b"another one, with a longer name"] {
+                group.add_consumer(Consumer::new(consumer, NOW, (n > 0).then_some(NOW)));
+                for _ in 0..rng.below(60) {
+                    group.assign(StreamId::new(rng.below(30), 0), consumer, Millis(n as i64), n);
+                }
+            }
+        });
+    }
+    stream
 }
 
 fn check_round_trip(keyspace: &Keyspace) {
