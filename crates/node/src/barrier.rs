@@ -21,6 +21,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::gathering::Gathering;
 use crate::group::Failure;
 use crate::leader::Leader;
 use crate::machine::Replica;
@@ -62,14 +63,29 @@ type Waiter = (Instant, oneshot::Sender<Result<Millis, Failure>>);
 
 /// This node's read barriers.
 pub(crate) struct Barriers {
-    waiting: Mutex<Vec<Waiter>>,
+    queue: Mutex<Queue>,
     wake: Notify,
     hold: Duration,
 }
 
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiter>,
+    gathering: Gathering,
+    /// A barrier is under way: whoever comes waits for its end in any case.
+    busy: bool,
+}
+
+impl Queue {
+    /// Whether the next barrier should begin now.
+    fn is_ready(&self, now: Instant) -> bool {
+        !self.busy && !self.waiting.is_empty() && !self.gathering.holds(self.waiting.len(), now)
+    }
+}
+
 impl Barriers {
     pub(crate) fn new(hold: Duration) -> Arc<Barriers> {
-        Arc::new(Barriers { waiting: Mutex::default(), wake: Notify::new(), hold })
+        Arc::new(Barriers { queue: Mutex::default(), wake: Notify::new(), hold })
     }
 
     /// Waits for a barrier that begins after this call; returns the time to read at.
@@ -78,12 +94,15 @@ impl Barriers {
     /// No leader confirmed itself in time; the read is not answered from stale state.
     pub(crate) async fn wait(&self) -> Result<Millis, Failure> {
         let (released, waiter) = oneshot::channel();
-        let first = {
-            let mut waiting = self.waiting.lock();
-            waiting.push((Instant::now(), released));
-            waiting.len() == 1
+        let wakes = {
+            let mut queue = self.queue.lock();
+            let now = Instant::now();
+            queue.gathering.arrived(now);
+            queue.waiting.push((now, released));
+            // The first one so that the window's end is seen, the last one so that nobody waits for it.
+            queue.is_ready(now) || !queue.busy && queue.waiting.len() == 1
         };
-        if first {
+        if wakes {
             self.wake.notify_one();
         }
         waiter.await.unwrap_or_else(|_| Err(Failure::Refused(STOPPING.into())))
@@ -95,9 +114,10 @@ impl Barriers {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.wake.notified() => {}
+                () = self.gathered() => {}
             }
-            let mut waiters = std::mem::take(&mut *self.waiting.lock());
+            let began = Instant::now();
+            let mut waiters = self.begin();
             while !waiters.is_empty() {
                 let attempt = tokio::time::timeout(TRY_MAX, source.barrier());
                 let reached = tokio::select! {
@@ -105,13 +125,14 @@ impl Barriers {
                     reached = attempt => reached.ok().flatten(),
                 };
                 if let Some(time) = reached {
+                    self.queue.lock().gathering.closed(began, Instant::now());
                     for (_, waiter) in waiters.drain(..) {
                         let _gone = waiter.send(Ok(time));
                     }
                     break;
                 }
                 // The next try also serves those who came meanwhile: it begins after they did.
-                waiters.append(&mut self.waiting.lock());
+                waiters.append(&mut self.begin());
                 let now = Instant::now();
                 let (late, patient): (Vec<_>, Vec<_>) =
                     waiters.into_iter().partition(|(since, _)| now - *since >= self.hold);
@@ -126,7 +147,32 @@ impl Barriers {
                     () = tokio::time::sleep(PAUSE) => {}
                 }
             }
+            self.queue.lock().busy = false;
         }
+    }
+
+    /// Waits until somebody waits and it is worth beginning.
+    async fn gathered(&self) {
+        loop {
+            let window = {
+                let queue = self.queue.lock();
+                if queue.is_ready(Instant::now()) {
+                    return;
+                }
+                (!queue.waiting.is_empty()).then(|| queue.gathering.window())
+            };
+            match window {
+                Some(window) => drop(tokio::time::timeout(window, self.wake.notified()).await),
+                None => self.wake.notified().await,
+            }
+        }
+    }
+
+    /// A barrier begins for all who wait now.
+    fn begin(&self) -> Vec<Waiter> {
+        let mut queue = self.queue.lock();
+        queue.busy = true;
+        std::mem::take(&mut queue.waiting)
     }
 }
 

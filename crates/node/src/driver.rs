@@ -37,6 +37,11 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let pipeline = self.pipeline.clone();
+        tokio::join!(self.connect(stop.clone()), stop.run_until_cancelled(pipeline.release_held()));
+    }
+
+    async fn connect(self, stop: CancellationToken) {
         let mut leadership = self.raft.leadership();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

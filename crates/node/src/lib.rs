@@ -13,6 +13,7 @@ mod divergence;
 mod driver;
 mod formation;
 mod formats;
+mod gathering;
 pub mod group;
 mod leader;
 mod ledger;

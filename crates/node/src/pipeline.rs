@@ -7,7 +7,7 @@
 //! ```
 //!
 //! While a batch is in flight the next one fills, so a single client waits for nothing and a busy node
-//! amortises everything. An open batch is resent, under its number, to whoever leads, until this node has
+//! amortises everything; after a round it is held a moment for the clients that come back ([`crate::gathering`]). An open batch is resent, under its number, to whoever leads, until this node has
 //! applied it; the replicated table of origins lets it through once ([`crate::origins`]).
 //!
 //! What it leaves to others: stamps and proposals ([`crate::leader`]), execution ([`crate::machine`]).
@@ -33,6 +33,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::batch::{BatchBuilder, Origin};
+use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Slot, Style};
 
 /// Bounds of the origin's queues.
@@ -128,6 +129,9 @@ struct Inner {
     carrier: Option<Box<dyn Carrier>>,
     /// When anything last moved: an apply of ours, or a fresh start of sending.
     progress: Instant,
+    gathering: Gathering,
+    /// Groups wait although nothing is in flight: more are expected within the window.
+    holding: bool,
     /// Set when the node stops or can take no more writes: new groups are refused with this text.
     refusal: Option<&'static str>,
 }
@@ -152,6 +156,8 @@ pub(crate) struct Pipeline {
     trouble: Notify,
     /// Wakes connections that wait for room.
     room: Notify,
+    /// Wakes whoever looks after groups that are held.
+    held: Notify,
 }
 
 impl Pipeline {
@@ -164,6 +170,8 @@ impl Pipeline {
             sequence: 0,
             carrier: None,
             progress: Instant::now(),
+            gathering: Gathering::default(),
+            holding: false,
             refusal: None,
         };
         Arc::new(Pipeline {
@@ -172,6 +180,7 @@ impl Pipeline {
             inner: Mutex::new(inner),
             trouble: Notify::new(),
             room: Notify::new(),
+            held: Notify::new(),
         })
     }
 
@@ -207,7 +216,9 @@ impl Pipeline {
                     let (reply, replies) = oneshot::channel();
                     inner.waiting.push_back(Waiting { group, bytes, since, reply });
                     inner.waiting_bytes += bytes;
-                    self.pump(&mut inner);
+                    let now = Instant::now();
+                    inner.gathering.arrived(now);
+                    self.pump(&mut inner, now);
                     break replies;
                 }
             }
@@ -219,12 +230,12 @@ impl Pipeline {
     }
 
     /// Seals and sends as much as the bounds allow.
-    fn pump(&self, inner: &mut Inner) {
+    fn pump(&self, inner: &mut Inner, now: Instant) {
         if inner.carrier.is_none() {
             return;
         }
-        while inner.open.len() < self.limits.batches_in_flight_max && self.worth_sealing(inner) {
-            self.seal(inner);
+        while inner.open.len() < self.limits.batches_in_flight_max && self.worth_sealing(inner, now) {
+            self.seal(inner, now);
         }
         while inner.sent < inner.open.len() {
             let data = inner.open[inner.sent].data.clone();
@@ -236,12 +247,36 @@ impl Pipeline {
         }
     }
 
-    fn worth_sealing(&self, inner: &Inner) -> bool {
-        !inner.waiting.is_empty()
-            && (inner.open.is_empty() || inner.waiting_bytes >= self.limits.batch_bytes_eager)
+    fn worth_sealing(&self, inner: &mut Inner, now: Instant) -> bool {
+        if inner.waiting.is_empty() {
+            return false;
+        }
+        if inner.waiting_bytes >= self.limits.batch_bytes_eager {
+            return true;
+        }
+        let holds = inner.open.is_empty() && inner.gathering.holds(inner.waiting.len(), now);
+        if holds && !std::mem::replace(&mut inner.holding, true) {
+            self.held.notify_one();
+        }
+        inner.open.is_empty() && !holds
     }
 
-    fn seal(&self, inner: &mut Inner) {
+    /// Sees to it that no group is held for longer than it should, until dropped.
+    pub(crate) async fn release_held(&self) {
+        loop {
+            self.held.notified().await;
+            // A timer of the runtime is coarser than the window; most batches are sealed before it ends.
+            let window = self.inner.lock().gathering.window();
+            tokio::time::sleep(window).await;
+            let mut inner = self.inner.lock();
+            if std::mem::take(&mut inner.holding) {
+                self.pump(&mut inner, Instant::now());
+            }
+        }
+    }
+
+    fn seal(&self, inner: &mut Inner, now: Instant) {
+        inner.holding = false;
         let mut builder =
             BatchBuilder::with_capacity(inner.waiting_bytes.min(self.limits.batch_bytes_max) + 64);
         let mut groups = Vec::with_capacity(inner.waiting.len().min(self.limits.batch_groups_max));
@@ -259,19 +294,23 @@ impl Pipeline {
         self.room.notify_waiters();
         inner.sequence += 1;
         if inner.open.is_empty() {
-            inner.progress = Instant::now();
+            inner.progress = now;
         }
         let data = builder.seal(self.origin, inner.sequence);
-        inner.open.push_back(Open { sequence: inner.sequence, data, groups, sealed: Instant::now() });
+        inner.open.push_back(Open { sequence: inner.sequence, data, groups, sealed: now });
     }
 
     /// A batch of ours is being applied: its groups, to be answered. The next batch goes out at once.
     pub(crate) fn applied(&self, sequence: u64) -> Vec<Sealed> {
         let mut inner = self.inner.lock();
         let Some(open) = inner.open.pop_front_if(|open| open.sequence == sequence) else { return Vec::new() };
+        let now = Instant::now();
         inner.sent = inner.sent.saturating_sub(1);
-        inner.progress = Instant::now();
-        self.pump(&mut inner);
+        inner.progress = now;
+        if inner.open.is_empty() {
+            inner.gathering.closed(open.sealed, now);
+        }
+        self.pump(&mut inner, now);
         open.groups
     }
 
@@ -282,8 +321,9 @@ impl Pipeline {
             inner.sent = inner.sent.saturating_sub(1);
             fail(open.groups, &Failure::Unknown);
         }
-        inner.progress = Instant::now();
-        self.pump(&mut inner);
+        let now = Instant::now();
+        inner.progress = now;
+        self.pump(&mut inner, now);
     }
 
     /// From now on batches go over `carrier`, everything open first.
@@ -291,8 +331,9 @@ impl Pipeline {
         let mut inner = self.inner.lock();
         inner.carrier = carrier;
         inner.sent = 0;
-        inner.progress = Instant::now();
-        self.pump(&mut inner);
+        let now = Instant::now();
+        inner.progress = now;
+        self.pump(&mut inner, now);
     }
 
     /// The leader did not take a batch, the way to it broke, or a batch was skipped for an earlier one that

@@ -42,7 +42,7 @@ pub use self::{
     error::{Error, ErrorKind, Refused},
     machine::{Capture, Committed, Fault, Payload, StateMachine},
     members::{Members, NodeInfo},
-    metrics::{Leadership, Metrics, Role},
+    metrics::{Leadership, Metrics, Role, SnapshotFigures},
     options::RaftOptions,
     raft::{Components, Raft},
     runtime::seed_simulation,

@@ -59,6 +59,8 @@ pub struct Metrics {
     pub applied: Option<LogId>,
     /// The last entry that the latest snapshot includes.
     pub snapshot: Option<LogId>,
+    /// The writing of snapshots on this node.
+    pub snapshots: SnapshotFigures,
     /// The last entry removed from the log.
     pub purged: Option<LogId>,
     /// On the leader: the last entry each node is known to have.
@@ -75,6 +77,20 @@ pub struct Metrics {
     pub full_peers: BTreeSet<NodeId>,
     /// Why Raft has stopped on this node, if it has.
     pub error: Option<String>,
+}
+
+/// What became of the snapshots that this node wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotFigures {
+    /// One is being written.
+    pub is_running: bool,
+    /// The last attempt failed.
+    pub has_failed: bool,
+    /// Finished since the start.
+    pub written: u64,
+    /// Agreed time of the newest one, also of one from before the start or from a peer, in milliseconds since
+    /// the Unix epoch; 0 without one.
+    pub newest_ms: u64,
 }
 
 impl Metrics {

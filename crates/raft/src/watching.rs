@@ -113,6 +113,7 @@ pub(crate) fn gather(raft: &ORaft, shared: &Shared) -> Metrics {
         cluster_committed: position(&report.cluster_committed),
         applied: position(&report.last_applied),
         snapshot: position(&report.snapshot),
+        snapshots: shared.snapshot_figures(),
         purged: position(&report.purged),
         replication: replication.map(|(node, id)| (NodeId(*node), position(id))).collect(),
         last_answer: answers.map(|(node, at)| (NodeId(*node), at.as_ref().map(|at| elapsed(at)))).collect(),

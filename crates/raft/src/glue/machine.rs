@@ -237,8 +237,16 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let membership =
             membership::encode_stored(self.membership.log_id().as_ref().map(types::log_id), &members);
         let shared = Arc::clone(&self.shared);
+        self.shared.figures.lock().is_running = true;
         let write = move || write(&shared, capture, last, membership);
-        match blocking(self.shared.executor, write).await {
+        let written = blocking(self.shared.executor, write).await;
+        {
+            let mut figures = self.shared.figures.lock();
+            figures.is_running = false;
+            figures.has_failed = written.is_err();
+            figures.written += u64::from(written.is_ok());
+        }
+        match written {
             Ok(reader) => open_snapshot(reader),
             Err(error) if error.kind() == ErrorKind::DiskFull => {
                 // Not a fault: the log still has everything. openraft ignores a snapshot older than it knows.

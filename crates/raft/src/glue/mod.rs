@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate_storage::{Executor, Log, LogId, NodeId, SnapshotStore, Vote};
 use tokio::sync::watch;
 
-use crate::RaftOptions;
+use crate::{RaftOptions, SnapshotFigures};
 
 pub(crate) type ORaft = openraft::Raft<crate::types::TypeConfig, machine::MachineStore>;
 
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) fault: Mutex<Option<String>>,
     /// Why the last snapshot could not be written, with a number that grows with each failure.
     pub(crate) snapshot_failed: watch::Sender<(u64, String)>,
+    /// The writing of snapshots; the newest one's time is asked of the store.
+    pub(crate) figures: Mutex<SnapshotFigures>,
 }
 
 /// The vote given to the log, and the one known to be durable.
@@ -60,12 +62,19 @@ impl Shared {
             full_peers: Mutex::default(),
             fault: Mutex::default(),
             snapshot_failed: watch::Sender::default(),
+            figures: Mutex::default(),
         }
     }
 
     /// Remembers the first fault: later ones follow from it.
     pub(crate) fn fault(&self, reason: String) {
         self.fault.lock().get_or_insert(reason);
+    }
+
+    /// What became of this node's snapshots.
+    pub(crate) fn snapshot_figures(&self) -> SnapshotFigures {
+        let newest_ms = self.snapshots.list().first().map_or(0, |newest| newest.manifest.created_ms);
+        SnapshotFigures { newest_ms, ..*self.figures.lock() }
     }
 
     pub(crate) fn note_peer_disk(&self, peer: NodeId, is_full: bool) {

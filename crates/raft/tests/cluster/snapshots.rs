@@ -24,14 +24,18 @@ async fn a_snapshot_is_durable_before_it_is_reported_and_a_restart_starts_from_i
     let follower = (1..=3).find(|id| *id != leader.id.0).expect("three nodes run");
     let node = cluster.node(follower);
     let applied = node.raft.metrics().applied.expect("something is applied");
+    assert_eq!(node.raft.metrics().snapshots.written, 0);
     let covered = node.raft.snapshot().await.expect("there is room");
     assert!(covered >= applied);
+    let figures = node.raft.metrics().snapshots;
+    assert_eq!((figures.written, figures.is_running, figures.has_failed), (1, false, false));
     cluster.leader().await.propose(300, 50).await;
     cluster.agree(350).await;
     cluster.kill(follower).await;
     cluster.boot(follower).await;
     cluster.agree(350).await;
     assert_eq!(cluster.node(follower).seen().installs, 1);
+    assert_eq!(cluster.node(follower).raft.metrics().snapshots.newest_ms, figures.newest_ms);
     cluster.shutdown().await;
 }
 

@@ -159,11 +159,11 @@ async fn a_node_that_cannot_take_a_request_says_so() {
 #[tokio::test]
 async fn unsupported_commands_are_named_and_counted() {
     let mut talk = Talk::new();
-    let reply = talk.say("MIGRATE h 1 k 0 10").await;
-    assert_eq!(reply, "-ERR command 'migrate' is not supported by Quorate yet|");
+    let reply = talk.say("EVAL 1 0").await;
+    assert_eq!(reply, "-ERR command 'eval' is not supported by Quorate yet|");
     let info = talk.text("INFO commandstats").await;
     assert!(
-        info.contains("cmdstat_migrate:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"),
+        info.contains("cmdstat_eval:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"),
         "{info}"
     );
 }
