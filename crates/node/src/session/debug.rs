@@ -170,7 +170,7 @@ impl<B: Backend> Session<B> {
 const DIGEST_WORDS: usize = 3;
 const DIGEST_DIGITS: usize = 40;
 
-/// A digest of what clients see of a value: its type, its content in no order, and whether it expires.
+/// A digest of what clients see of a value: its type, its content, and whether it expires.
 /// It depends on neither encoding nor hash seed, so it is the same on every node and in every cluster.
 fn digest(entry: &Entry) -> Result<String, Error> {
     let value = entry.value();
@@ -182,6 +182,14 @@ fn digest(entry: &Entry) -> Result<String, Error> {
     match value {
         Value::String(string) => add(&[&string.bytes()]),
         Value::Hash(hash) => hash.iter().for_each(|(field, value)| add(&[field, value])),
+        Value::List(list) => list.iter_from(0).enumerate().for_each(|(index, element)| {
+            add(&[&index.to_le_bytes(), &element.to_blob()]);
+        }),
+        Value::Set(set) => set.iter().for_each(|member| add(&[&member.to_blob()])),
+        Value::SortedSet(set) => set.iter().for_each(|(member, score)| {
+            // The two zeros are one score.
+            add(&[member, &(score + 0.0).to_bits().to_le_bytes()]);
+        }),
         other => {
             return Err(Error::text(format!(
                 "ERR DEBUG DIGEST-VALUE knows no values of type {}",

@@ -161,6 +161,26 @@ async fn debug_is_closed_unless_it_is_opened() {
     assert!(digests.iter().all(|digest| digest.len() == 40 && *digest != none), "{reply}");
     let different: std::collections::BTreeSet<_> = digests.iter().collect();
     assert_eq!(different.len(), 4, "{reply}");
+    // The same in any encoding, and in any order where the type has none.
+    for (make, same) in [
+        ([&["RPUSH k a 1"][..], &["RPUSH k a 1 x", "RPOP k"]], true),
+        ([&["RPUSH k a b"], &["RPUSH k b a"]], false),
+        ([&["SADD k 1 2"], &["SADD k a 2 1", "SREM k a"]], true),
+        ([&["SADD k 1 2"], &["SADD k 1 3"]], false),
+        ([&["ZADD k 0 a 2 b"], &["ZADD k 2 b -0 a"]], true),
+        ([&["ZADD k 1 a 2 b"], &["ZADD k 2 a 1 b"]], false),
+    ] {
+        let mut digests = Vec::new();
+        for requests in make {
+            talk.say("DEL k").await;
+            for request in requests {
+                assert!(!talk.say(request).await.starts_with('-'), "{request}");
+            }
+            digests.push(talk.say("DEBUG DIGEST-VALUE k").await);
+        }
+        assert!(digests[0].starts_with("*1|+"), "{digests:?}");
+        assert_eq!(digests[0] == digests[1], same, "{make:?} {digests:?}");
+    }
     assert!(talk.say("DEBUG SLEEP 1").await.starts_with("-ERR DEBUG SLEEP is refused"));
     assert!(
         talk.say("DEBUG SEGFAULT").await.starts_with("-ERR DEBUG subcommand 'SEGFAULT' is not supported")
