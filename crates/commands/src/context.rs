@@ -85,9 +85,9 @@ pub fn write(
 ) {
     let WriteContext { db, now, version, rng, events, node } = context;
     let result = match command.route {
-        Route::Write(run) => run(&mut Write { state, db, now, version, rng, events }, args, reply),
+        // The settings of one node are for replies alone: they do not reach what runs on every node.
         Route::Read(run) => run(&Read { state, db, now, seed: rng.next_u64(), node }, args, reply),
-        _ => Err(not_here(command)),
+        _ => Write { state, db, now, version, rng, events }.run(command, args, reply),
     };
     if let Err(error) = result {
         reply.error(&error.to_string());
@@ -125,6 +125,23 @@ impl Write<'_> {
     /// The same as a reader sees it.
     pub fn as_read(&self) -> Read<'_> {
         Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None }
+    }
+
+    /// Runs a command as a part of this one, as scripts do: in the same database (`self.db`, which the caller may
+    /// change in between), at the same time and version, with the same random numbers, on every node alike.
+    ///
+    /// # Errors
+    /// The command has failed: then it has written nothing to the reply and changed nothing. What ran before it
+    /// stays. A command that needs a connection is refused.
+    pub fn run(&mut self, command: &Command, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+        match command.route {
+            Route::Write(run) => run(self, args, reply),
+            Route::Read(run) => {
+                let seed = self.rng.next_u64();
+                run(&Read { state: self.state, db: self.db, now: self.now, seed, node: None }, args, reply)
+            }
+            _ => Err(not_here(command)),
+        }
     }
 
     /// The connection's database.

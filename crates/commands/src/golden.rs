@@ -11,7 +11,8 @@
 //! OK                      its reply, on one line
 //!   event 0 set "a"       keyspace events that it emitted, once asked for with `events`
 //! >~ KEYS *               the order within the reply does not matter: it is sorted
-//! >! PTTL a               the reply may differ from that of a real Redis
+//! >? LPOS p 1 RANK 0      a real Redis, being an older one, answers otherwise: left out there
+//! >! PTTL a               only the bare state, whose clock, seed and figures are known, answers so: left out elsewhere
 //! time +1000              the agreed time moves by milliseconds
 //! resp2                   the protocol from here on; scripts begin with RESP3
 //! db 1                    the database from here on
@@ -26,6 +27,23 @@ use quorate_resp::{Protocol, Reply, Value};
 
 use crate::{Args, Event, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
 
+/// What kind of server a script runs against: which marked requests make sense there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// A state by itself, with the clock and the seed of the script.
+    BareState,
+    /// A running Quorate.
+    Quorate,
+    /// A real Redis 7.0.
+    Redis,
+}
+
+impl Server {
+    fn leaves_out(self, marks: &str) -> bool {
+        (self != Server::BareState && marks.contains('!')) || (self == Server::Redis && marks.contains('?'))
+    }
+}
+
 /// What a script runs against.
 pub trait Target {
     /// Runs a request; its reply, and the keyspace events as lines.
@@ -38,10 +56,8 @@ pub trait Target {
     fn select(&mut self, db: i64);
     /// Changes which events are shown.
     fn events(&mut self, classes: &str);
-    /// True for a real Redis: requests that may differ from it are left out, with their replies as they are.
-    fn is_redis(&self) -> bool {
-        false
-    }
+    /// What it is: requests that make no sense there are left out, with their replies as they are.
+    fn server(&self) -> Server;
 }
 
 /// Replays a script; it comes back with what the target answered.
@@ -59,11 +75,11 @@ pub fn replay(script: &str, target: &mut dyn Target) -> Result<String, String> {
             effects = Effects::None;
             out.push_str(line);
         } else if let Some(request) = line.strip_prefix('>') {
-            let marks_len = request.len() - request.trim_start_matches(['~', '!']).len();
+            let marks_len = request.len() - request.trim_start_matches(['~', '!', '?']).len();
             let (marks, request) = request.split_at(marks_len);
             let args = split(request).ok_or_else(|| fail("unbalanced quotes"))?;
             out.push_str(line);
-            if target.is_redis() && marks.contains('!') {
+            if target.server().leaves_out(marks) {
                 effects = Effects::Kept;
             } else {
                 effects = Effects::Replaced;
@@ -293,6 +309,10 @@ impl Target for Local {
     fn events(&mut self, classes: &str) {
         self.events =
             EventClasses::parse(classes.as_bytes()).expect("scripts name event classes that there are");
+    }
+
+    fn server(&self) -> Server {
+        Server::BareState
     }
 }
 
