@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use quorate_keyspace::StringValue;
 use quorate_resp::Reply;
 
-use super::field_offset;
+use super::{field_offset, mark_written};
 use crate::args::parse_integer;
 use crate::{Args, Error, EventClass, KeyFlag, KeyFlags, Read, State, Write};
 
@@ -58,6 +58,8 @@ pub(crate) fn bitfield(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply)
                 buffer[at] = byte;
             }
         });
+    } else if steps.iter().any(|step| !matches!(step.action, Action::Get)) {
+        mark_written(write, key);
     }
     if outcome.changed {
         write.notify(EventClass::String, "setbit", key);
