@@ -40,7 +40,6 @@ const RULES: &[Rule] = &[
         reason: "the clocks of the two are read some milliseconds apart",
         commands: &[
             "expiretime",
-            "object|idletime",
             "pexpiretime",
             "pttl",
             "ttl",
@@ -129,7 +128,15 @@ const RULES: &[Rule] = &[
         reason: "which of the members that have no order are within the limit",
         commands: &["sort", "sort_ro"],
         groups: &[],
-        same: |request, redis, ours| leaves_order_open(request) && same_form(redis, ours),
+        same: |request, redis, ours| {
+            leaves_order_open(request) && len(redis).is_some() && len(redis) == len(ours)
+        },
+    },
+    Rule {
+        reason: "accesses are not kept track of",
+        commands: &["object|idletime"],
+        groups: &[],
+        same: |_, _, ours| matches!(ours, Value::Integer(0)),
     },
     Rule {
         reason: "which numbers share memory is each server's own",
@@ -231,6 +238,13 @@ fn without_activity(value: &Value) -> Value {
             Value::Array(items.map(|(_, item)| without_activity(item)).collect())
         }
         other => other.clone(),
+    }
+}
+
+fn len(value: &Value) -> Option<usize> {
+    match value {
+        Value::Array(items) => Some(items.len()),
+        _ => None,
     }
 }
 

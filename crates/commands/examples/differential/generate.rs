@@ -7,6 +7,7 @@
 use quorate_commands::{Argument, ArgumentKind, BeginSearch, Command, Flag, Group, KeySpec, Route, commands};
 
 use crate::chance::Chance;
+use crate::setup;
 use crate::values::{self, Leaf, WORDS};
 
 /// Arguments, with the name.
@@ -49,8 +50,9 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// For the commands whose full name begins with `only`.
-    pub(crate) fn new(chance: Chance, only: &str) -> Generator {
+    /// For the commands whose full name begins with `only`. Every other one is about a single group, so that its
+    /// commands meet each other's values.
+    pub(crate) fn new(mut chance: Chance, only: &str) -> Generator {
         let mut all: Vec<&'static Command> = Vec::new();
         for command in commands() {
             match command.route {
@@ -60,8 +62,18 @@ impl Generator {
         }
         let commands =
             all.into_iter().filter(|command| is_drawn(command) && command.full_name().starts_with(only));
-        let commands: Vec<_> = commands.collect();
+        let mut commands: Vec<_> = commands.collect();
         assert!(!commands.is_empty(), "no command is called {only}");
+        let group = *chance.pick(&GROUPS);
+        if chance.percent(50) && commands.iter().any(|command| command.group == group) {
+            // Commands on any key go on, but fewer.
+            let stays = |command: &Command, chance: &mut Chance| match command.group {
+                same if same == group => true,
+                Group::Generic => chance.percent(30),
+                _ => false,
+            };
+            commands.retain(|command| stays(command, &mut chance));
+        }
         Generator { commands, chance, keys_len: 0, numkeys_at: None }
     }
 
@@ -76,6 +88,10 @@ impl Generator {
             let request =
                 self.chance.pick(&["SELECT 1", "SELECT 0", "SELECT 0", "DBSIZE", "FLUSHDB", "SWAPDB 0 1"]);
             return vec![request.split(' ').map(|word| word.as_bytes().to_vec()).collect()];
+        }
+        if self.chance.below(60) == 0 {
+            let group = self.chance.pick(&self.commands).group;
+            return setup::values(Some(group).filter(|group| *group != Group::Generic));
         }
         loop {
             let command = *self.chance.pick(&self.commands);
@@ -296,6 +312,8 @@ fn harmless(request: &Request) -> bool {
         b"xread" | b"xreadgroup" => !request.iter().any(|arg| arg.eq_ignore_ascii_case(b"block")),
         // Since 7.2 it is refused.
         b"lrem" => integers().all(|count| count != i64::MIN),
+        // The sum with the time overflows in Redis.
+        b"restore" if integers().any(|time| time > i64::MAX / 2) => false,
         // Milliseconds pass between the two.
         b"pexpire" | b"psetex" | b"set" | b"getex" | b"restore" => {
             let first = if name == b"set" { 3 } else { 2 };

@@ -20,6 +20,7 @@ mod chance;
 mod compare;
 mod generate;
 mod inspect;
+mod setup;
 mod sides;
 mod values;
 
@@ -164,6 +165,9 @@ impl Pair {
     fn round(&mut self, options: &Options, round: u64) -> Outcome {
         let mut generator = Generator::new(Chance::new(options.seed, round), &options.only);
         let mut steps: Vec<Step> = (0..ROUND_STEPS).map(|_| generator.step()).collect();
+        if !round.is_multiple_of(5) {
+            steps.insert(0, setup::values(None));
+        }
         let drawn = steps.iter().map(Vec::len).sum();
         steps.insert(ROUND_STEPS / 2, inspect::state());
         steps.push(inspect::state());
@@ -221,10 +225,12 @@ impl Pair {
 
     /// As few of the steps as still differ, if they do so again: drops halves, quarters and so on, as long as it helps.
     fn shorten(&mut self, round: u64, mut steps: Vec<Step>) -> Option<Vec<Step>> {
-        // The last step is one request of many, if the state was looked at.
-        if let Some(last) = steps.pop() {
-            steps.extend(last.into_iter().map(|request| vec![request]));
-        }
+        // Of long steps, where values are made or the state is looked at, each request stands for itself.
+        let apart = |step: Step| match step.len() {
+            0..=4 => vec![step],
+            _ => step.into_iter().map(|request| vec![request]).collect(),
+        };
+        steps = steps.into_iter().flat_map(apart).collect();
         steps = self.run(round, &steps).difference?.steps;
         let mut size = steps.len().div_ceil(2);
         loop {

@@ -167,6 +167,22 @@ const IDS: &[&[u8]] = &[
     b"1-+2",
 ];
 
+/// What DUMP of Redis 7.0 said of values of all types; and what no DUMP says.
+const PAYLOADS: &[&[u8]] = &[
+    b"\x00\x05hello\x0a\x00cr\xdfve4 \x0a",
+    b"\x00\xc0\x05\x0a\x00c/_f\x83/\xb3Q",
+    b"\x12\x01\x02\x0f\x0f\x00\x00\x00\x03\x00\x81a\x02\x81b\x02\x01\x01\xff\x0a\x00\xe0\x1b\xabJG\xceY\x22",
+    b"\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00,\x01\x0a\x00\xe5\x10\xb2\x8e{\x95)\xaa",
+    b"\x02\x03\x01b\x01c\x01a\x0a\x00\xb2\x94\xda.N\xcd\xa6\xfc",
+    b"\x11\x14\x14\x00\x00\x00\x04\x00\x81a\x02\x01\x01\x81b\x02\x832.5\x04\xff\x0a\x00\xd4Ln\xa4\xf6D\xd9\xd7",
+    b"\x10\x15\x15\x00\x00\x00\x04\x00\x82f1\x03\x81a\x02\x82f2\x03\x81b\x02\xff\x0a\x00(s\x86\xdb\x0d\x17\xac\xc0",
+    b"\x13\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01((\x00\x00\x00\x0f\x00\x02\x01\x00\x01\x01\x01\x81a\x02\x00\x01\x02\x01\x00\x01\x00\x01\x81b\x02\x04\x01\x02\x01\x01\x01\x00\x01\x81c\x02\x04\x01\xff\x02\x02\x01\x01\x01\x00\x00\x02\x01\x03one\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01M,G\x08\xa2\x01\x00\x00\x01\x01\x05aliceM,G\x08\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x0a\x00Oy\xd5A\x91\x92\x19\xfa",
+    b"\x00\x18HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80q\xa6\x84K\xfb\x80BZ\x0a\x00Y\xf4\xb9\x19%\xeb\x16\xea",
+    b"\x00\x05hello\x0a\x00cr\xdfve4 \x0b",
+    b"abc",
+    b"",
+];
+
 const PATTERNS: &[&[u8]] = &[
     b"*", b"?1", b"t*", b"[a-l]*", b"w_*", b"#", b"h1->f1", b"h*->f1", b"*->f1", b"w_*->", b"nosort", b"",
     b"[", b"\\*", b"[^a]*", b"*1", b"a*", b"f?", b"k*",
@@ -327,6 +343,7 @@ fn string_for(leaf: Leaf, chance: &mut Chance) -> Vec<u8> {
         "id" if leaf.command == "xadd" && chance.percent(60) => {
             &[b"5-*", b"20-*", b"40-*", b"59-*", b"60-*", b"60-*", b"7000000000000-*"]
         }
+        "ID" if leaf.command == "xreadgroup" && chance.percent(60) => &[b">"],
         "ID" | "id" | "last-id" | "lastid" | "max-deleted-id" => return id(chance),
         "start" | "end" if is_stream => {
             return match chance.below(4) {
@@ -336,7 +353,8 @@ fn string_for(leaf: Leaf, chance: &mut Chance) -> Vec<u8> {
             };
         }
         "threshold" => return if chance.percent(50) { integer(chance) } else { id(chance) },
-        "group" => &[b"one", b"one", b"two", b"none", b""],
+        "group" if chance.percent(75) => &[b"one", b"two"],
+        "group" => &[b"one", b"two", b"none", b""],
         "consumer" => &[b"alice", b"bob", b"alice", b"bob", b"carol", b""],
         "min-idle-time" => return idle(chance),
         "encoding" => &[
@@ -352,7 +370,7 @@ fn string_for(leaf: Leaf, chance: &mut Chance) -> Vec<u8> {
                 _ => integer(chance),
             };
         }
-        "serialized-value" => &[b"", b"\x00\x03abc\x0b\x00\0\0\0\0\0\0\0\0", b"abc"],
+        "serialized-value" => PAYLOADS,
         "type" => &[b"string", b"list", b"set", b"zset", b"hash", b"stream", b"STRING", b"none", b""],
         "subcommand" => &[b"ENCODING", b"decode", b"TODENSE", b"GETREG", b"foo"],
         // Integers alone stay an intset; few words meet each other.
@@ -367,8 +385,11 @@ fn string_for(leaf: Leaf, chance: &mut Chance) -> Vec<u8> {
 
 fn id(chance: &mut Chance) -> Vec<u8> {
     match chance.below(10) {
-        0..=2 => chance.pick(IDS).to_vec(),
-        3..=6 => chance.below(60).to_string().into_bytes(),
+        0 | 1 => chance.pick(IDS).to_vec(),
+        2..=4 => {
+            chance.pick(&["1-1", "1-2", "2-0", "3-0", "5-5", "8-1", "10-3", "2-1", "4-0"]).as_bytes().to_vec()
+        }
+        5 | 6 => chance.below(60).to_string().into_bytes(),
         _ => format!("{}-{}", chance.below(60), chance.below(4)).into_bytes(),
     }
 }

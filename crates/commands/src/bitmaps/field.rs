@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use quorate_keyspace::StringValue;
 use quorate_resp::Reply;
 
-use super::{field_offset, mark_written};
+use super::field_offset;
 use crate::args::parse_integer;
 use crate::{Args, Error, EventClass, KeyFlag, KeyFlags, Read, State, Write};
 
@@ -59,7 +59,7 @@ pub(crate) fn bitfield(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply)
             }
         });
     } else if steps.iter().any(|step| !matches!(step.action, Action::Get)) {
-        mark_written(write, key);
+        write.mark_raw(key);
     }
     if outcome.changed {
         write.notify(EventClass::String, "setbit", key);

@@ -9,10 +9,8 @@ pub(crate) mod count;
 pub(crate) mod field;
 pub(crate) mod single;
 
-use quorate_keyspace::StringValue;
-
 use crate::args::parse_integer;
-use crate::{Error, State, Write};
+use crate::{Error, State};
 
 /// Reads the place of a bit, which must be in a string that the setting allows.
 fn bit_offset(state: &State, text: &[u8]) -> Result<u64, Error> {
@@ -34,17 +32,6 @@ fn checked_offset(state: &State, offset: Option<i64>) -> Result<u64, Error> {
         .and_then(|offset| u64::try_from(offset).ok())
         .filter(|offset| offset / 8 < bytes_max)
         .ok_or(Error::text("ERR bit offset is not an integer or out of range"))
-}
-
-/// A string that bits were written to is "raw" from then on, though none of them is another now: that is no change of
-/// the key, whose version stays.
-fn mark_written(write: &mut Write<'_>, key: &[u8]) {
-    let Some(version) = write.get(key).map(|entry| entry.version()) else { return };
-    let now = write.now;
-    let Some(mut entry) = write.db_mut().get_mut(key, now, version) else { return };
-    if let Some(string @ (StringValue::Int(_) | StringValue::Bytes(_))) = entry.value_mut().as_string_mut() {
-        string.make_raw();
-    }
 }
 
 /// Whether a bit is set.

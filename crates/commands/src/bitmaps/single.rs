@@ -3,7 +3,7 @@
 use quorate_keyspace::StringValue;
 use quorate_resp::Reply;
 
-use super::{bit_at, bit_offset, mark_written};
+use super::{bit_at, bit_offset};
 use crate::{Args, Error, EventClass, Read, Write};
 
 /// `GETBIT key offset`
@@ -31,7 +31,7 @@ pub(crate) fn setbit(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
         write.edit_string(key, |string| string.set_bit(offset, on));
         write.notify(EventClass::String, "setbit", key);
     } else {
-        mark_written(write, key);
+        write.mark_raw(key);
     }
     reply.integer(old.into());
     Ok(())
