@@ -13,7 +13,6 @@
 
 use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
 use quorate_keyspace::{Rng, Version};
-use quorate_raft::LogId;
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
@@ -30,7 +29,7 @@ pub(crate) type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<bytes::Bytes, 
 
 /// A batch that passed, and on its origin the groups that wait for its replies.
 pub(crate) struct BatchEntry<'a> {
-    pub(crate) id: LogId,
+    pub(crate) index: u64,
     pub(crate) stamp: Stamp,
     pub(crate) requests: Requests<'a>,
     pub(crate) groups: Vec<Sealed>,
@@ -47,18 +46,18 @@ pub(crate) fn run_batch(
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
-    let BatchEntry { id, stamp, mut requests, groups } = entry;
+    let BatchEntry { index, stamp, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
     let events = Events::new(state.settings.events());
     let mut run = Run {
         state,
         rng: Rng::from_u64(stamp.seed),
-        version: Version(id.index << POSITION_BITS),
+        version: Version(index << POSITION_BITS),
         events,
         executed: 0,
         node,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
-        read_seed: stamp.seed ^ id.index,
+        read_seed: stamp.seed ^ index,
     };
     for group in groups {
         let mut reply = Reply::new(Protocol::Resp2);
@@ -204,3 +203,6 @@ impl Run<'_> {
         quorate_commands::write(self.state, context, command, args, reply);
     }
 }
+
+#[cfg(test)]
+mod tests;
