@@ -3,7 +3,7 @@
 //! Leaves to others: what the answers mean (`compare`).
 //! Invariant: the answers are kept as they were sent, because decoded ones do not tell the nulls of RESP2 apart.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) trait Side {
     fn set_time(&mut self, millis: i64);
     /// Runs the requests in order.
     fn run(&mut self, requests: &[&Request]) -> Vec<Answer>;
-    /// The keyspace events since the last call, as lines.
+    /// The keyspace events since the last call, as lines; without those of expiry, which come when the server gets to it.
     fn events(&mut self) -> Vec<String>;
 }
 
@@ -84,9 +84,13 @@ impl Side for Bare {
     }
 
     fn events(&mut self) -> Vec<String> {
+        self.events.retain(|event| !event.contains(EXPIRED));
         std::mem::take(&mut self.events)
     }
 }
+
+/// The event of a key whose time has come.
+const EXPIRED: &str = " expired ";
 
 fn event_line(db: &str, name: &str, key: &[u8]) -> String {
     format!("event {db} {name} {}", quote(key))
@@ -143,7 +147,10 @@ impl Side for Remote {
         self.events.send(&[&vec![b"PING".to_vec()]]);
         let mut lines = Vec::new();
         loop {
-            let Value::Push(message) = self.events.receive().value else { return lines };
+            let Value::Push(message) = self.events.receive().value else {
+                lines.retain(|event: &String| !event.contains(EXPIRED));
+                return lines;
+            };
             let [.., channel, key] = message.as_slice() else { panic!("a message: {message:?}") };
             let (db, name) =
                 channel.as_str().and_then(|name| name.split_once("__:")).expect("a channel of events");
@@ -196,7 +203,10 @@ impl Connection {
             self.buffer.drain(..self.at);
             self.at = 0;
             let mut chunk = [0; 65536];
-            let len = self.stream.read(&mut chunk).expect("an answer within a minute");
+            let len = match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                len => len.expect("an answer within a minute"),
+            };
             assert!(len > 0, "the server closed the connection");
             self.buffer.extend_from_slice(&chunk[..len]);
         }
