@@ -37,7 +37,8 @@ pub(crate) trait Side {
     /// Runs the requests in order.
     fn run(&mut self, requests: &[&Request]) -> Vec<Answer>;
     /// The keyspace events since the last call, as lines; without those of expiry, which come when the server gets to it.
-    fn events(&mut self) -> Vec<String>;
+    /// None if the server has no subscriptions.
+    fn events(&mut self) -> Option<Vec<String>>;
 }
 
 /// A state by itself.
@@ -83,9 +84,9 @@ impl Side for Bare {
         answers.collect()
     }
 
-    fn events(&mut self) -> Vec<String> {
+    fn events(&mut self) -> Option<Vec<String>> {
         self.events.retain(|event| !event.contains(EXPIRED));
-        std::mem::take(&mut self.events)
+        Some(std::mem::take(&mut self.events))
     }
 }
 
@@ -99,18 +100,18 @@ fn event_line(db: &str, name: &str, key: &[u8]) -> String {
 /// A server behind a port: a connection for requests, and one on which its keyspace events arrive.
 pub(crate) struct Remote {
     requests: Connection,
-    events: Connection,
+    events: Option<Connection>,
     is_quorate: bool,
 }
 
 impl Remote {
     /// Connects.
     pub(crate) fn connect(address: &str, is_quorate: bool) -> Remote {
-        let mut remote =
-            Remote { requests: Connection::open(address), events: Connection::open(address), is_quorate };
-        remote.events.call(&["HELLO", "3"]);
-        remote.events.call(&["PSUBSCRIBE", "__keyevent@*__:*"]);
-        remote
+        let mut events = Connection::open(address);
+        events.call(&["HELLO", "3"]);
+        let subscribed = matches!(events.call(&["PSUBSCRIBE", "__keyevent@*__:*"]).value, Value::Push(_));
+        let events = subscribed.then_some(events);
+        Remote { requests: Connection::open(address), events, is_quorate }
     }
 
     /// Milliseconds of its clock.
@@ -143,20 +144,19 @@ impl Side for Remote {
         self.requests.run(requests)
     }
 
-    fn events(&mut self) -> Vec<String> {
-        self.events.send(&[&vec![b"PING".to_vec()]]);
-        let mut lines = Vec::new();
-        loop {
-            let Value::Push(message) = self.events.receive().value else {
-                lines.retain(|event: &String| !event.contains(EXPIRED));
-                return lines;
-            };
+    fn events(&mut self) -> Option<Vec<String>> {
+        let connection = self.events.as_mut()?;
+        connection.send(&[&vec![b"PING".to_vec()]]);
+        let mut lines: Vec<String> = Vec::new();
+        while let Value::Push(message) = connection.receive().value {
             let [.., channel, key] = message.as_slice() else { panic!("a message: {message:?}") };
             let (db, name) =
                 channel.as_str().and_then(|name| name.split_once("__:")).expect("a channel of events");
             let db = db.rsplit('@').next().expect("a database");
             lines.push(event_line(db, name, key.as_bytes().expect("a key")));
         }
+        lines.retain(|event| !event.contains(EXPIRED));
+        Some(lines)
     }
 }
 
