@@ -25,7 +25,7 @@ use bytes::BytesMut;
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply, Value};
 
-use crate::{Args, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
+use crate::{Args, Event, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
 
 /// What kind of server a script runs against: which marked requests make sense there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ pub fn render(value: &Value, sorted: bool) -> String {
 }
 
 /// Bytes in quotes, with escapes for what is not plain ASCII.
-fn quote(bytes: &[u8]) -> String {
+pub fn quote(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {
         match byte {
@@ -249,8 +249,7 @@ impl Default for Local {
         Local {
             state: State::new(Seed([7; 16])),
             db: DbIndex::ZERO,
-            // Some day in 2023.
-            now: Millis(1_700_000_000_000),
+            now: Local::EPOCH,
             version: Version(0),
             protocol: Protocol::Resp3,
             events: EventClasses::NONE,
@@ -258,8 +257,12 @@ impl Default for Local {
     }
 }
 
-impl Target for Local {
-    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+impl Local {
+    /// The time at the start: some day in 2023.
+    pub const EPOCH: Millis = Millis(1_700_000_000_000);
+
+    /// Runs a request; its reply as it is sent, and the keyspace events.
+    pub fn answer(&mut self, args: &[Vec<u8>]) -> (Vec<u8>, Vec<Event>) {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let args = Args::new(&args);
         let mut reply = Reply::new(self.protocol);
@@ -278,11 +281,17 @@ impl Target for Local {
                 write(&mut self.state, context, command, args, &mut reply);
             }
         }
-        let mut bytes = BytesMut::from(&reply.take()[..]);
+        (reply.take().to_vec(), events.take())
+    }
+}
+
+impl Target for Local {
+    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+        let (reply, events) = self.answer(args);
+        let mut bytes = BytesMut::from(&reply[..]);
         let value = Value::decode(&mut bytes).expect("replies are well formed").expect("and whole");
         assert!(bytes.is_empty(), "a command has one reply");
-        let events = events.take().iter().map(event_line).collect();
-        (value, events)
+        (value, events.iter().map(event_line).collect())
     }
 
     fn advance(&mut self, millis: i64) {
@@ -307,7 +316,7 @@ impl Target for Local {
     }
 }
 
-fn event_line(event: &crate::Event) -> String {
+fn event_line(event: &Event) -> String {
     format!("{} {} {}", event.db, event.name, quote(&event.key))
 }
 
