@@ -12,7 +12,7 @@
 //! Called by: the apply task, with the write lock held.
 
 use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
-use quorate_keyspace::{Rng, Version};
+use quorate_keyspace::{DbIndex, Rng, Version};
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
@@ -132,8 +132,7 @@ impl Run<'_> {
                 self.transaction(&transaction, &watched, &requests, reply);
             }
             Place::Transaction(transaction) => {
-                let now = self.state.clock;
-                transaction.read(self.state, now, self.read_seed, self.node, reply);
+                transaction.read(self.reading(DbIndex::ZERO), reply, |_, _, _| ());
             }
         }
         Ok(())
@@ -168,16 +167,12 @@ impl Run<'_> {
         is_unchanged(self.state, self.state.clock, watched.iter().copied())
     }
 
-    fn read(
-        &self,
-        db: quorate_keyspace::DbIndex,
-        command: &'static Command,
-        args: Args<'_>,
-        reply: &mut Reply,
-    ) {
-        let (now, seed) = (self.state.clock, self.read_seed);
-        let context = Read { state: self.state, db, now, seed, node: Some(self.node) };
-        quorate_commands::read(&context, command, args, reply);
+    fn reading(&self, db: DbIndex) -> Read<'_> {
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node: Some(self.node) }
+    }
+
+    fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
+        quorate_commands::read(&self.reading(db), command, args, reply);
     }
 
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {

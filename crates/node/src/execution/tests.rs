@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_commands::{Route, resolve};
-use quorate_keyspace::{DbIndex, Millis, Seed};
+use quorate_keyspace::{Millis, Seed};
 use quorate_raft::NodeId;
 use quorate_resp::Request;
 use tokio::sync::oneshot;
