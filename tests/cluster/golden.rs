@@ -1,14 +1,15 @@
 //! The golden scripts of the command groups, through every node of three.
 //!
-//! Left out, by rule, and counted: steps marked `!`, which differ between servers by nature (they show the bare state's
-//! own clock, seed or figures); keyspace events, which no client can subscribe to yet; the rest of a script after
+//! Left out, by rule, and counted: steps marked `!`, which only the bare state answers so (they show its own clock, seed
+//! or figures); keyspace events, which no client can subscribe to yet; the rest of a script after
 //! it needs longer than [`WAIT_MS_MAX`] to pass.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use quorate_commands::golden::{Target, replay};
+use quorate_commands::golden::{Server, Target, replay};
 use quorate_resp::{Protocol, Value};
 use quorate_testkit::{Client, Cluster};
 
@@ -22,6 +23,7 @@ fn every_node_answers_the_golden_scripts_to_the_letter() {
     let _alone = alone();
     let cluster = Cluster::start(QUORATE, 3, &calm(&[]));
     let mut differences = Vec::new();
+    let defaults: Vec<_> = (0..3).map(|node| settings(&mut cluster.client(node))).collect();
     let (mut steps, mut marked, mut cut) = (0, 0, 0);
     let all = count(0, 1) == 1;
     for node in 0..3 {
@@ -32,7 +34,7 @@ fn every_node_answers_the_golden_scripts_to_the_letter() {
             let script = fs::read_to_string(&path).expect("a readable script");
             let (script, was_cut) = without_long_waits(&script);
             cut += usize::from(was_cut);
-            let mut target = Through::connect(&cluster, node);
+            let mut target = Through::connect(&cluster, node, &defaults[node]);
             let answered = replay(&script, &mut target);
             let answered = answered.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             steps += script.lines().filter(|line| line.starts_with('>')).count();
@@ -93,22 +95,29 @@ struct Through {
 }
 
 impl Through {
-    /// Connects to an emptied cluster with the settings that scripts begin with.
-    fn connect(cluster: &Cluster, node: usize) -> Through {
+    /// Connects to an emptied cluster with the settings that it started with.
+    fn connect(cluster: &Cluster, node: usize, defaults: &Settings) -> Through {
         let mut client = cluster.client(node);
-        for setup in [
-            &["HELLO", "3"][..],
-            &["FLUSHALL"],
-            &["CONFIG", "SET", "maxmemory", "0", "hash-max-listpack-entries", "512"],
-            &["CONFIG", "SET", "hash-max-listpack-value", "64", "notify-keyspace-events", ""],
-            &["CONFIG", "SET", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64"],
-            &["CONFIG", "SET", "hll-sparse-max-bytes", "3000"],
-        ] {
-            let reply = client.call(setup).expect("an undisturbed node");
+        let now = settings(&mut client);
+        let changed = defaults.iter().filter(|(name, value)| now.get(*name) != Some(value));
+        let resets = changed.map(|(name, value)| vec!["CONFIG", "SET", name, value]);
+        for setup in [vec!["FLUSHALL"], vec!["HELLO", "3"]].into_iter().chain(resets) {
+            let reply = client.call(&setup).expect("an undisturbed node");
             assert!(!matches!(reply, Value::Error(_)), "{setup:?} gave {reply:?}");
         }
         Through { client }
     }
+}
+
+/// Every setting's name and value.
+type Settings = BTreeMap<String, String>;
+
+fn settings(client: &mut Client) -> Settings {
+    let Ok(Value::Array(all)) = client.call(&["CONFIG", "GET", "*"]) else {
+        panic!("an undisturbed node tells its settings")
+    };
+    let text = |value: &Value| value.as_str().expect("settings are text").to_owned();
+    all.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
 }
 
 impl Target for Through {
@@ -138,7 +147,7 @@ impl Target for Through {
         assert_eq!(set, Some("OK".into()));
     }
 
-    fn is_redis(&self) -> bool {
-        true
+    fn server(&self) -> Server {
+        Server::Quorate
     }
 }

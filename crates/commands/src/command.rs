@@ -101,7 +101,9 @@ pub enum SessionCommand {
     ConfigResetstat,
     ConfigRewrite,
     Debug,
+    Discard,
     Echo,
+    Exec,
     Hello,
     Info,
     Lastsave,
@@ -116,6 +118,7 @@ pub enum SessionCommand {
     MemoryPurge,
     MemoryStats,
     Module,
+    Multi,
     Ping,
     Quit,
     Replicaof,
@@ -128,8 +131,10 @@ pub enum SessionCommand {
     SlowlogLen,
     SlowlogReset,
     Time,
+    Unwatch,
     Wait,
     Waitaof,
+    Watch,
 }
 
 impl Command {

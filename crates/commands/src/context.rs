@@ -208,6 +208,19 @@ impl Write<'_> {
         result
     }
 
+    /// Makes a string "raw", as one is that was written to although nothing of it changed: that is no change of the
+    /// key, whose version stays.
+    pub(crate) fn mark_raw(&mut self, key: &[u8]) {
+        let Some(version) = self.get(key).map(Entry::version) else { return };
+        let now = self.now;
+        let Some(mut entry) = self.db_mut().get_mut(key, now, version) else { return };
+        if let Some(string @ (StringValue::Int(_) | StringValue::Bytes(_))) =
+            entry.value_mut().as_string_mut()
+        {
+            string.make_raw();
+        }
+    }
+
     /// Removes a live key.
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         self.announce_expired(key);

@@ -11,7 +11,8 @@
 //! OK                      its reply, on one line
 //!   event 0 set "a"       keyspace events that it emitted, once asked for with `events`
 //! >~ KEYS *               the order within the reply does not matter: it is sorted
-//! >! PTTL a               the reply may differ from that of a real Redis
+//! >? LPOS p 1 RANK 0      a real Redis, being an older one, answers otherwise: left out there
+//! >! PTTL a               only the bare state, whose clock, seed and figures are known, answers so: left out elsewhere
 //! time +1000              the agreed time moves by milliseconds
 //! resp2                   the protocol from here on; scripts begin with RESP3
 //! db 1                    the database from here on
@@ -24,7 +25,24 @@ use bytes::BytesMut;
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply, Value};
 
-use crate::{Args, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
+use crate::{Args, Event, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
+
+/// What kind of server a script runs against: which marked requests make sense there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// A state by itself, with the clock and the seed of the script.
+    BareState,
+    /// A running Quorate.
+    Quorate,
+    /// A real Redis 7.0.
+    Redis,
+}
+
+impl Server {
+    fn leaves_out(self, marks: &str) -> bool {
+        (self != Server::BareState && marks.contains('!')) || (self == Server::Redis && marks.contains('?'))
+    }
+}
 
 /// What a script runs against.
 pub trait Target {
@@ -38,10 +56,8 @@ pub trait Target {
     fn select(&mut self, db: i64);
     /// Changes which events are shown.
     fn events(&mut self, classes: &str);
-    /// True for a real Redis: requests that may differ from it are left out, with their replies as they are.
-    fn is_redis(&self) -> bool {
-        false
-    }
+    /// What it is: requests that make no sense there are left out, with their replies as they are.
+    fn server(&self) -> Server;
 }
 
 /// Replays a script; it comes back with what the target answered.
@@ -59,11 +75,11 @@ pub fn replay(script: &str, target: &mut dyn Target) -> Result<String, String> {
             effects = Effects::None;
             out.push_str(line);
         } else if let Some(request) = line.strip_prefix('>') {
-            let marks_len = request.len() - request.trim_start_matches(['~', '!']).len();
+            let marks_len = request.len() - request.trim_start_matches(['~', '!', '?']).len();
             let (marks, request) = request.split_at(marks_len);
             let args = split(request).ok_or_else(|| fail("unbalanced quotes"))?;
             out.push_str(line);
-            if target.is_redis() && marks.contains('!') {
+            if target.server().leaves_out(marks) {
                 effects = Effects::Kept;
             } else {
                 effects = Effects::Replaced;
@@ -201,7 +217,7 @@ pub fn render(value: &Value, sorted: bool) -> String {
 }
 
 /// Bytes in quotes, with escapes for what is not plain ASCII.
-fn quote(bytes: &[u8]) -> String {
+pub fn quote(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {
         match byte {
@@ -233,8 +249,7 @@ impl Default for Local {
         Local {
             state: State::new(Seed([7; 16])),
             db: DbIndex::ZERO,
-            // Some day in 2023.
-            now: Millis(1_700_000_000_000),
+            now: Local::EPOCH,
             version: Version(0),
             protocol: Protocol::Resp3,
             events: EventClasses::NONE,
@@ -242,8 +257,12 @@ impl Default for Local {
     }
 }
 
-impl Target for Local {
-    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+impl Local {
+    /// The time at the start: some day in 2023.
+    pub const EPOCH: Millis = Millis(1_700_000_000_000);
+
+    /// Runs a request; its reply as it is sent, and the keyspace events.
+    pub fn answer(&mut self, args: &[Vec<u8>]) -> (Vec<u8>, Vec<Event>) {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let args = Args::new(&args);
         let mut reply = Reply::new(self.protocol);
@@ -262,11 +281,17 @@ impl Target for Local {
                 write(&mut self.state, context, command, args, &mut reply);
             }
         }
-        let mut bytes = BytesMut::from(&reply.take()[..]);
+        (reply.take().to_vec(), events.take())
+    }
+}
+
+impl Target for Local {
+    fn request(&mut self, args: &[Vec<u8>]) -> (Value, Vec<String>) {
+        let (reply, events) = self.answer(args);
+        let mut bytes = BytesMut::from(&reply[..]);
         let value = Value::decode(&mut bytes).expect("replies are well formed").expect("and whole");
         assert!(bytes.is_empty(), "a command has one reply");
-        let events = events.take().iter().map(event_line).collect();
-        (value, events)
+        (value, events.iter().map(event_line).collect())
     }
 
     fn advance(&mut self, millis: i64) {
@@ -285,9 +310,13 @@ impl Target for Local {
         self.events =
             EventClasses::parse(classes.as_bytes()).expect("scripts name event classes that there are");
     }
+
+    fn server(&self) -> Server {
+        Server::BareState
+    }
 }
 
-fn event_line(event: &crate::Event) -> String {
+fn event_line(event: &Event) -> String {
     format!("{} {} {}", event.db, event.name, quote(&event.key))
 }
 

@@ -173,9 +173,9 @@ fn request_keys(args: Args<'_>) -> Result<(Args<'_>, KeyPositions), Error> {
         return Err(Error::text("ERR Invalid number of arguments specified for command"));
     }
     match keys(command, request) {
-        Some(keys) => Ok((request, keys)),
-        None if command.flags.has(Flag::NoMandatoryKeys) => Ok((request, KeyPositions::new())),
-        None => Err(Error::text("ERR Invalid arguments specified for command")),
+        Some(keys) if !keys.is_empty() => Ok((request, keys)),
+        _ if command.flags.has(Flag::NoMandatoryKeys) => Ok((request, KeyPositions::new())),
+        _ => Err(Error::text("ERR Invalid arguments specified for command")),
     }
 }
 

@@ -27,6 +27,10 @@ pub fn keys(command: &Command, args: Args<'_>) -> Option<KeyPositions> {
     let mut found = KeyPositions::new();
     for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlag::NotKey)) {
         let Some(begin) = begin(spec, args) else { continue };
+        if begin >= args.len() && matches!(spec.begin, BeginSearch::Keyword(..)) {
+            // A keyword at the very end introduces nothing.
+            continue;
+        }
         let (first, last, step) = range(spec, begin, args)?;
         if last >= args.len() || last < first {
             return None;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use quorate_commands::golden::{Local, Target, render, replay};
+use quorate_commands::golden::{Local, Server, Target, render, replay};
 use quorate_resp::{Protocol, Value, encode_request};
 
 #[test]
@@ -197,7 +197,7 @@ impl Target for Redis {
         self.requests.run(&["config", "set", "notify-keyspace-events", classes]);
     }
 
-    fn is_redis(&self) -> bool {
-        true
+    fn server(&self) -> Server {
+        Server::Redis
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use crate::keyspace::Garbage;
-use crate::removals::Removals;
+use crate::removals::{Removals, SLOTS};
 use crate::{Blob, CowMap, Entry, Millis, Rng, Seed, Value, Version};
 
 /// One database.
@@ -192,7 +192,7 @@ impl Db {
             // The lowest bit tells a live key from a missing one, so that an expiry is seen though
             // nothing was written.
             Some((_, entry)) if !entry.is_expired(now) => {
-                Version(entry.version().max(self.removals.floor()).0 << 1 | 1)
+                Version(entry.version().max(self.removals.swapped()).0 << 1 | 1)
             }
             // As if it were removed already, so that the physical removal shows nothing.
             Some((_, entry)) => Version(entry.version().max(removed).0 << 1),
@@ -201,13 +201,13 @@ impl Db {
     }
 
     /// Removes every key; returns how many were stored.
-    pub fn flush(&mut self, version: Version) -> usize {
+    pub fn flush(&mut self, now: Millis, version: Version) -> usize {
         let len = self.map.len();
+        note_live(&self.map, &mut self.removals, now, version);
         let empty = CowMap::new(self.map.seed());
         self.garbage.push(Garbage::Keys(std::mem::replace(&mut self.map, empty)));
         self.garbage.push(Garbage::Expiries(std::mem::take(&mut self.expiries)));
         self.accounted_bytes = 0;
-        self.touch_all(version);
         len
     }
 
@@ -216,9 +216,17 @@ impl Db {
         self.accounted_bytes
     }
 
-    /// Makes every WATCH on this database fail.
-    pub(crate) fn touch_all(&mut self, version: Version) {
-        self.removals.raise(version);
+    /// Exchanges all keys with another database. Keys that exist in either count as changed in both.
+    pub(crate) fn swap_keys(&mut self, other: &mut Db, now: Millis, version: Version) {
+        for removals in [&mut self.removals, &mut other.removals] {
+            removals.note_swap(version);
+        }
+        note_live(&self.map, &mut self.removals, now, version);
+        note_live(&other.map, &mut self.removals, now, version);
+        note_live(&self.map, &mut other.removals, now, version);
+        note_live(&other.map, &mut other.removals, now, version);
+        std::mem::swap(self, other);
+        std::mem::swap(&mut self.removals, &mut other.removals);
     }
 
     /// The earliest expiry and its key.
@@ -277,6 +285,19 @@ impl Db {
         if value.is_heavy() {
             self.garbage.push(Garbage::Value(value.clone()));
         }
+    }
+}
+
+/// Notes the removal of keys that exist, for WATCH on those that come to be missing; of each by itself where there
+/// are few, else of all that could be.
+fn note_live(map: &CowMap<Entry>, removals: &mut Removals, now: Millis, version: Version) {
+    if map.len() > SLOTS {
+        return removals.raise(version);
+    }
+    for (key, entry) in map.iter() {
+        // An expired key was gone before.
+        let version = if entry.is_expired(now) { entry.version() } else { version };
+        removals.note(map.seed().hash(key), version);
     }
 }
 

@@ -33,16 +33,19 @@ impl Keyspace {
         &mut self.dbs[index.index()]
     }
 
-    /// Exchanges two databases (SWAPDB). Watched keys of both count as changed.
-    pub fn swap(&mut self, a: DbIndex, b: DbIndex, version: Version) {
-        self.dbs.swap(a.index(), b.index());
-        self.dbs[a.index()].touch_all(version);
-        self.dbs[b.index()].touch_all(version);
+    /// Exchanges two different databases (SWAPDB). Keys that exist in either count as changed in both.
+    /// Where an expired key is still stored, a missing one of that name may do so too: remove those first.
+    ///
+    /// # Panics
+    /// They are the same one.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex, now: Millis, version: Version) {
+        let [a, b] = self.dbs.get_disjoint_mut([a.index(), b.index()]).expect("two different databases");
+        a.swap_keys(b, now, version);
     }
 
     /// Removes every key of every database; returns how many were stored.
-    pub fn flush_all(&mut self, version: Version) -> usize {
-        self.dbs.iter_mut().map(|db| db.flush(version)).sum()
+    pub fn flush_all(&mut self, now: Millis, version: Version) -> usize {
+        self.dbs.iter_mut().map(|db| db.flush(now, version)).sum()
     }
 
     /// All that a snapshot holds, as of now, in constant time; it stays as it is while this

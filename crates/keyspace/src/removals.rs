@@ -1,8 +1,9 @@
-//! When keys were last removed, for WATCH on keys that do not exist.
+//! When keys were last removed, for WATCH on keys that do not exist; and when a whole database changed.
 //!
 //! One version per hash prefix, not per key, so that it is bounded: a removal may abort a
 //! transaction that watched another missing key of the same prefix, never the reverse. Replies
-//! depend on it, so it is in the snapshot.
+//! depend on it, so it is in the snapshot. It belongs to a database's number: where two databases
+//! are exchanged, their removals stay.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub(crate) const SLOTS: usize = 4096;
 pub(crate) struct Removals {
     /// Every slot is at least this: the last change of the whole database.
     floor: Version,
+    /// Every key that exists counts as changed at this version at the earliest.
+    swapped: Version,
     /// Allocated with the first removal; shared with snapshots until the next.
     slots: Option<Arc<[Version; SLOTS]>>,
 }
@@ -27,6 +30,20 @@ impl Removals {
 
     pub(crate) fn floor(&self) -> Version {
         self.floor
+    }
+
+    pub(crate) fn swapped(&self) -> Version {
+        self.swapped
+    }
+
+    /// Notes that every key which exists is another one now.
+    pub(crate) fn note_swap(&mut self, version: Version) {
+        self.swapped = self.swapped.max(version);
+    }
+
+    /// Nothing was ever noted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.floor.0 == 0 && self.swapped.0 == 0 && self.above_floor().next().is_none()
     }
 
     /// Notes a removal. Versions only grow.

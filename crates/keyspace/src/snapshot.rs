@@ -46,6 +46,7 @@ impl Snapshot {
         for (db, (map, removals)) in DbIndex::all().zip(&self.dbs) {
             let mut digest = Digest::new(1, db.as_u8());
             digest.number(removals.floor().0);
+            digest.number(removals.swapped().0);
             sum = sum.wrapping_add(digest.finish());
             for (slot, version) in removals.above_floor() {
                 let mut digest = Digest::new(2, db.as_u8());

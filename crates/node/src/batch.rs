@@ -18,17 +18,21 @@
 //!     24    8  origin: node id
 //!     32    8  origin: incarnation
 //!     40    8  sequence number, from 1, without gaps per origin and incarnation
-//!     48    …  requests: u32 length of what follows, u8 database, u8 flags (0), u16 zero,
-//!              u32 number of arguments, then per argument u32 length and its bytes
+//!     48    …  requests: u32 length of what follows, u8 database, u8 flags, u16 zero, then by the flags
+//!              0: u32 number of arguments, then per argument u32 length and its bytes
+//!              1, a transaction: u32 number of watched keys, then per key u8 database, three zero bytes,
+//!                 u64 version, u32 length and its bytes; u32 number of requests, then those, flags 0
 //! ```
 //!
 //! Invariants: decoding never panics, whatever the bytes; a decoded request's arguments are slices of
 //! the entry. Frames and records around it carry the checksum.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use quorate_keyspace::{DbIndex, Millis};
+use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_raft::NodeId;
 use smallvec::SmallVec;
+
+use crate::transaction::Watched;
 
 /// The format version that this program writes.
 pub(crate) const FORMAT_VERSION: u8 = 1;
@@ -37,7 +41,9 @@ const KIND_TICK: u8 = 2;
 const KIND_CHECK: u8 = 3;
 const STAMPED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 48;
-const REQUEST_HEADER_BYTES: usize = 12;
+/// Database, flags and zeros, between a request's length and its body.
+const REQUEST_HEADER_BYTES: usize = 4;
+const FLAGS_TRANSACTION: u8 = 1;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,18 +98,61 @@ impl BatchBuilder {
 
     /// Adds a request.
     pub(crate) fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.put_request(db, args);
+        self.requests += 1;
+    }
+
+    /// Adds a transaction: its watched keys, and those of its requests that write.
+    pub(crate) fn push_transaction<'a, I>(
+        &mut self,
+        watched: &[Watched],
+        requests: impl ExactSizeIterator<Item = (DbIndex, I)>,
+    ) where
+        I: ExactSizeIterator<Item = &'a [u8]>,
+    {
+        let start = self.begin_request(DbIndex::ZERO, FLAGS_TRANSACTION);
+        self.put_len(watched.len());
+        for key in watched {
+            self.buffer.put_u8(key.db.as_u8());
+            self.buffer.put_bytes(0, 3);
+            self.buffer.put_u64_le(key.version.0);
+            self.put_len(key.key.len());
+            self.buffer.put_slice(&key.key);
+        }
+        self.put_len(requests.len());
+        for (db, args) in requests {
+            self.put_request(db, args);
+        }
+        self.end_request(start);
+        self.requests += 1;
+    }
+
+    fn put_request<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let start = self.begin_request(db, 0);
+        self.put_len(args.len());
+        for arg in args {
+            self.put_len(arg.len());
+            self.buffer.put_slice(arg);
+        }
+        self.end_request(start);
+    }
+
+    fn begin_request(&mut self, db: DbIndex, flags: u8) -> usize {
         let start = self.buffer.len();
         self.buffer.put_u32_le(0);
         self.buffer.put_u8(db.as_u8());
-        self.buffer.put_bytes(0, 3);
-        self.buffer.put_u32_le(u32::try_from(args.len()).expect("the decoder bounds the arguments"));
-        for arg in args {
-            self.buffer.put_u32_le(u32::try_from(arg.len()).expect("the decoder bounds an argument"));
-            self.buffer.put_slice(arg);
-        }
-        let length = u32::try_from(self.buffer.len() - start - 4).expect("the decoder bounds a request");
+        self.buffer.put_u8(flags);
+        self.buffer.put_bytes(0, 2);
+        start
+    }
+
+    fn end_request(&mut self, start: usize) {
+        let length = u32::try_from(self.buffer.len() - start - 4).expect("the session bounds a request");
         self.buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        self.requests += 1;
+    }
+
+    fn put_len(&mut self, len: usize) {
+        self.buffer.put_u32_le(u32::try_from(len).expect("the session bounds a request and its parts"));
     }
 
     /// How many bytes the entry's data will have.
@@ -227,6 +276,23 @@ pub(crate) struct BatchRequest<'a> {
     pub args: RequestArgs<'a>,
 }
 
+/// A watched key in a batch: its database, what it is to be at apply, and its name.
+pub(crate) type WatchedKey<'a> = (DbIndex, Version, &'a [u8]);
+
+/// What is executed in one piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BatchItem<'a> {
+    /// One request.
+    Request(BatchRequest<'a>),
+    /// Requests that are executed together, if the watched keys are as they were.
+    Transaction {
+        /// The keys that must not have changed.
+        watched: Vec<WatchedKey<'a>>,
+        /// The requests.
+        requests: Vec<BatchRequest<'a>>,
+    },
+}
+
 /// Walks the requests of a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Requests<'a> {
@@ -236,34 +302,77 @@ pub(crate) struct Requests<'a> {
 }
 
 impl<'a> Requests<'a> {
-    fn read(&mut self) -> Option<BatchRequest<'a>> {
-        let head = self.data.get(self.position..self.position + REQUEST_HEADER_BYTES)?;
-        let length = u32_at(head, 0)? as usize;
-        let db = DbIndex::new(i64::from(*head.get(4)?))?;
-        let argc = u32_at(head, 8)? as usize;
-        let end = self.position.checked_add(4)?.checked_add(length)?;
-        let mut rest = self.data.get(self.position + REQUEST_HEADER_BYTES..end)?;
-        // Each argument takes at least its length field: the count cannot reserve more than is there.
-        let mut args = RequestArgs::with_capacity(argc.min(rest.len() / 4));
-        for _ in 0..argc {
-            let size = u32_at(rest, 0)? as usize;
-            args.push(rest.get(4..)?.get(..size)?);
-            rest = rest.get(4 + size..)?;
-        }
-        if !rest.is_empty() || args.is_empty() {
-            return None;
-        }
-        self.position = end;
-        Some(BatchRequest { db, args })
+    /// The next request is not what it should be.
+    pub(crate) fn malformed(&self) -> DecodeError {
+        DecodeError::Malformed(self.position)
+    }
+
+    fn read(&mut self) -> Option<BatchItem<'a>> {
+        let mut rest = self.data.get(self.position..)?;
+        let item = read_item(&mut rest)?;
+        self.position = self.data.len() - rest.len();
+        Some(item)
     }
 }
 
-fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(offset..offset.checked_add(4)?)?.try_into().ok()?))
+fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
+    let (db, flags, mut body) = read_frame(from)?;
+    if flags & FLAGS_TRANSACTION == 0 {
+        return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args }));
+    }
+    let count = take_u32(&mut body)?;
+    let mut watched = Vec::new();
+    for _ in 0..count {
+        let head = take(&mut body, 12)?;
+        let version = Version(u64_at(head, 4));
+        let len = take_u32(&mut body)?;
+        watched.push((DbIndex::new(i64::from(head[0]))?, version, take(&mut body, len)?));
+    }
+    let count = take_u32(&mut body)?;
+    let mut requests = Vec::new();
+    for _ in 0..count {
+        let (db, flags, args) = read_frame(&mut body)?;
+        if flags != 0 {
+            return None;
+        }
+        requests.push(BatchRequest { db, args: read_args(args)? });
+    }
+    body.is_empty().then_some(BatchItem::Transaction { watched, requests })
+}
+
+/// A request's database, its flags, and what follows them.
+fn read_frame<'a>(from: &mut &'a [u8]) -> Option<(DbIndex, u8, &'a [u8])> {
+    let length = take_u32(from)?;
+    let mut frame = take(from, length)?;
+    let head = take(&mut frame, REQUEST_HEADER_BYTES)?;
+    Some((DbIndex::new(i64::from(head[0]))?, head[1], frame))
+}
+
+fn read_args(mut body: &[u8]) -> Option<RequestArgs<'_>> {
+    let argc = take_u32(&mut body)?;
+    // Each argument takes at least its length field: the count cannot reserve more than is there.
+    let mut args = RequestArgs::with_capacity(argc.min(body.len() / 4));
+    for _ in 0..argc {
+        let size = take_u32(&mut body)?;
+        args.push(take(&mut body, size)?);
+    }
+    (body.is_empty() && !args.is_empty()).then_some(args)
+}
+
+fn take<'a>(from: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = from.split_at_checked(bytes)?;
+    *from = rest;
+    Some(taken)
+}
+
+fn take_u32(from: &mut &[u8]) -> Option<usize> {
+    let (word, rest) = from.split_first_chunk::<4>()?;
+    *from = rest;
+    Some(u32::from_le_bytes(*word) as usize)
 }
 
 impl<'a> Iterator for Requests<'a> {
-    type Item = Result<BatchRequest<'a>, DecodeError>;
+    type Item = Result<BatchItem<'a>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -273,7 +382,7 @@ impl<'a> Iterator for Requests<'a> {
         }
         self.left -= 1;
         match self.read() {
-            Some(request) => Some(Ok(request)),
+            Some(item) => Some(Ok(item)),
             None => {
                 let at = self.position;
                 self.left = 0;
@@ -285,72 +394,4 @@ impl<'a> Iterator for Requests<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ORIGIN: Origin = Origin { node: NodeId(3), incarnation: 7 };
-    const STAMP: Stamp = Stamp { time: Millis(1_700_000_000_123), seed: 0xfeed };
-
-    fn sealed() -> BytesMut {
-        let mut builder = BatchBuilder::with_capacity(64);
-        builder.push(DbIndex::new(0).unwrap(), [&b"SET"[..], b"key", b"value"].into_iter());
-        builder.push(DbIndex::new(15).unwrap(), [&b"PING"[..], b""].into_iter());
-        BytesMut::from(&builder.seal(ORIGIN, 42)[..])
-    }
-
-    #[test]
-    fn a_stamped_batch_reads_back() {
-        let mut data = sealed();
-        stamp(&mut data, STAMP).unwrap();
-        assert_eq!(sequence_of(&data), Some(42));
-        let Data::Batch { stamp, origin, sequence, requests } = Data::decode(&data).unwrap() else {
-            panic!("a batch reads back as a batch")
-        };
-        assert_eq!((stamp, origin, sequence), (STAMP, ORIGIN, 42));
-        let requests: Vec<_> = requests.map(Result::unwrap).collect();
-        assert_eq!(requests[0].args.as_slice(), [&b"SET"[..], b"key", b"value"]);
-        assert_eq!(requests[1].db, DbIndex::new(15).unwrap());
-        assert_eq!(requests[1].args.as_slice(), [&b"PING"[..], b""]);
-    }
-
-    #[test]
-    fn the_first_format_stays_readable() {
-        // Written by format version 1; a program that cannot read it breaks rolling upgrades.
-        let fixture = "0101000001000000e80300000000000007000000000000000100000000000000020000000000\
-                       000003000000000000001400000000000000020000000300000044454c010000006b";
-        let bytes: Vec<u8> = (0..fixture.len() / 2)
-            .map(|i| u8::from_str_radix(&fixture[2 * i..2 * i + 2], 16).unwrap())
-            .collect();
-        let Data::Batch { stamp, origin, sequence, mut requests } = Data::decode(&bytes).unwrap() else {
-            panic!("the fixture is a batch")
-        };
-        assert_eq!(stamp, Stamp { time: Millis(1000), seed: 7 });
-        assert_eq!((origin.node, origin.incarnation, sequence), (NodeId(1), 2, 3));
-        assert_eq!(requests.next().unwrap().unwrap().args.as_slice(), [&b"DEL"[..], b"k"]);
-        assert!(requests.next().is_none());
-    }
-
-    #[test]
-    fn ticks_and_checks_carry_time_alone() {
-        assert!(matches!(Data::decode(&tick(STAMP)), Ok(Data::Tick(read)) if read == STAMP));
-        assert!(matches!(Data::decode(&check(STAMP)), Ok(Data::Check(read)) if read == STAMP));
-    }
-
-    #[test]
-    fn damaged_bytes_are_errors_and_never_panic() {
-        let whole = sealed();
-        for cut in 0..whole.len() {
-            if let Ok(Data::Batch { requests, .. }) = Data::decode(&whole[..cut]) {
-                assert!(requests.into_iter().any(|request| request.is_err()), "cut at {cut}");
-            }
-        }
-        for position in 0..whole.len() {
-            let mut damaged = whole.clone();
-            damaged[position] ^= 0xff;
-            if let Ok(Data::Batch { requests, .. }) = Data::decode(&damaged) {
-                assert!(requests.count() <= whole.len());
-            }
-        }
-        assert!(matches!(stamp(&mut [9; 48], STAMP), Err(DecodeError::Version(9))));
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ use quorate_commands::Command;
 use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Request};
 
+pub use crate::transaction::{Queued, Transaction, Watched};
+
 /// One request's place in a group.
 #[derive(Debug)]
 pub enum Slot {
@@ -37,6 +39,8 @@ pub enum Slot {
         /// How to write the reply.
         style: Style,
     },
+    /// Executed in one piece; goes through the log if it writes.
+    Transaction(Box<Transaction>),
     /// A reply that needed no data, already encoded (empty if the client wanted none).
     Ready(Bytes),
 }

@@ -11,6 +11,7 @@ pub mod clock;
 mod cluster;
 mod divergence;
 mod driver;
+mod execution;
 mod formation;
 mod formats;
 mod gathering;
@@ -28,6 +29,7 @@ mod reclaim;
 mod rules;
 mod service;
 pub mod session;
+mod transaction;
 mod watch;
 
 pub use client::{Client, ClientError};

@@ -1,7 +1,7 @@
 //! The replicated state machine: applies the log's entries to the state, in order.
 //!
-//! What it leaves to others: consensus and files (`quorate_raft`), what a command does
-//! (`quorate_commands`), who waits for replies ([`crate::pipeline`]).
+//! What it leaves to others: consensus and files (`quorate_raft`), running a batch's requests
+//! ([`crate::execution`]), what a command does (`quorate_commands`), who waits for replies ([`crate::pipeline`]).
 //!
 //! Invariants:
 //! - The state is a pure function of the log (P5): this file reads no clock, no randomness and no setting
@@ -17,16 +17,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{Args, Events, Read, Settings, State, StateDecoder, StateEncoder, WriteContext};
-use quorate_keyspace::{Millis, Rng, Seed, Version};
+use quorate_commands::{State, StateDecoder, StateEncoder};
+use quorate_keyspace::{Millis, Rng, Seed};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
-use quorate_resp::{Protocol, Reply};
+use quorate_resp::Reply;
 use tokio::sync::watch;
 
-use crate::batch::{BatchRequest, Data, Requests, Stamp};
+use crate::batch::{Data, Stamp};
 use crate::divergence::Divergence;
+use crate::execution::{BatchEntry, run_batch};
 use crate::origins::{Admission, Origins};
-use crate::pipeline::{Pipeline, Place, Sealed};
+use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
 use crate::rules;
 use crate::session::Front;
@@ -36,10 +37,6 @@ use crate::session::Front;
 const EXPIRED_PER_ENTRY_MAX: usize = 512;
 /// The first block of a snapshot: format of the machine's own part.
 pub(crate) const HEAD_FORMAT: u8 = 1;
-
-/// A version is the log index and, below it, the request's position in the batch: every request has its
-/// own, so that a watched key shows a change within the same batch.
-const POSITION_BITS: u32 = 20;
 
 /// Everything that is replicated.
 #[derive(Debug)]
@@ -156,9 +153,6 @@ pub(crate) struct Machine {
     discard: Reply,
 }
 
-/// Replies that are ready to go, once the lock is released.
-type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<Bytes, crate::group::Failure>>, Bytes)>;
-
 impl Machine {
     pub(crate) fn new(
         replica: Arc<Replica>,
@@ -198,7 +192,7 @@ impl Machine {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
                             let entry = BatchEntry { id, stamp, requests, groups };
                             run_batch(
-                                &mut replicated,
+                                &mut replicated.state,
                                 entry,
                                 &self.front.node_settings,
                                 &mut outbox,
@@ -254,103 +248,6 @@ fn begin(replicated: &mut Replicated, stamp: Stamp) {
     }
     let clock = &mut replicated.state.clock;
     *clock = (*clock).max(stamp.time);
-}
-
-/// A batch that passed, and on its origin the groups that wait for its replies.
-struct BatchEntry<'a> {
-    id: LogId,
-    stamp: Stamp,
-    requests: Requests<'a>,
-    groups: Vec<Sealed>,
-}
-
-/// Runs a batch's requests; on its origin, the groups' reads and ready replies in between.
-fn run_batch(
-    replicated: &mut Replicated,
-    entry: BatchEntry<'_>,
-    node: &Settings,
-    outbox: &mut Outbox,
-    discard: &mut Reply,
-) -> Result<u64, crate::batch::DecodeError> {
-    let BatchEntry { id, stamp, mut requests, groups } = entry;
-    // A replicated setting: a class that is wanted changes when expired keys go physically.
-    let events = Events::new(replicated.state.settings.events());
-    let mut run = Run {
-        state: &mut replicated.state,
-        rng: Rng::from_u64(stamp.seed),
-        version: Version(id.index << POSITION_BITS),
-        events,
-        executed: 0,
-    };
-    for group in groups {
-        let mut reply = Reply::new(Protocol::Resp2);
-        for place in group.places {
-            match place {
-                Place::Ready(bytes) => reply.raw(&bytes),
-                Place::Read { db, command, request, style } if !style.silent => {
-                    reply.set_protocol(style.protocol);
-                    let args: crate::batch::RequestArgs<'_> =
-                        (0..request.len()).map(|i| request.arg(i)).collect();
-                    // The seed is this node's alone: a read's choice is nobody else's business.
-                    let seed = stamp.seed ^ id.index;
-                    let context = Read { state: run.state, db, now: run.state.clock, seed, node: Some(node) };
-                    quorate_commands::read(&context, command, Args::new(&args), &mut reply);
-                }
-                Place::Read { .. } => {}
-                Place::Write { command, style } => {
-                    let Some(request) = requests.next().transpose()? else { break };
-                    let silent = style.silent;
-                    reply.set_protocol(style.protocol);
-                    run.write(&request, Some(command), if silent { &mut *discard } else { &mut reply });
-                }
-            }
-        }
-        outbox.push((group.reply, reply.take()));
-    }
-    for request in requests {
-        run.write(&request?, None, discard);
-    }
-    Ok(run.executed)
-}
-
-/// What the requests of one batch share.
-struct Run<'a> {
-    state: &'a mut State,
-    rng: Rng,
-    version: Version,
-    events: Events,
-    executed: u64,
-}
-
-impl Run<'_> {
-    fn write(
-        &mut self,
-        request: &BatchRequest<'_>,
-        command: Option<&'static quorate_commands::Command>,
-        reply: &mut Reply,
-    ) {
-        let args = Args::new(&request.args);
-        self.executed += 1;
-        self.version.0 += 1;
-        let command = match command {
-            Some(command) => command,
-            // The origin has checked the request against the same table; one that fails here fails on
-            // every node alike and changes nothing.
-            None => match quorate_commands::resolve(args) {
-                Ok(command) => command,
-                Err(error) => return reply.error(&error.to_string()),
-            },
-        };
-        let context = WriteContext {
-            db: request.db,
-            now: self.state.clock,
-            version: self.version,
-            rng: &mut self.rng,
-            events: &mut self.events,
-            node: None,
-        };
-        quorate_commands::write(self.state, context, command, args, reply);
-    }
 }
 
 impl StateMachine for Machine {

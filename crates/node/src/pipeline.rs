@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use crate::batch::{BatchBuilder, Origin};
 use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Slot, Style};
+use crate::transaction::Transaction;
 
 /// Bounds of the origin's queues.
 #[derive(Debug, Clone)]
@@ -92,6 +93,8 @@ pub(crate) enum Place {
     Write { command: &'static Command, style: Style },
     /// Evaluated here, now.
     Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
+    /// The batch's next request if it writes, else evaluated here.
+    Transaction(Box<Transaction>),
     /// Known already.
     Ready(Bytes),
 }
@@ -417,6 +420,7 @@ fn fail(groups: Vec<Sealed>, failure: &Failure) {
 fn slot_bytes(slot: &Slot) -> usize {
     match slot {
         Slot::Write { request, .. } | Slot::Read { request, .. } => request.frame_bytes() + 64,
+        Slot::Transaction(transaction) => transaction.bytes(),
         Slot::Ready(reply) => reply.len() + 32,
     }
 }
@@ -428,6 +432,18 @@ fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
             Place::Write { command, style }
         }
         Slot::Read { db, command, request, style } => Place::Read { db, command, request, style },
+        Slot::Transaction(transaction) => {
+            if transaction.writes() {
+                let writes: Vec<_> = transaction
+                    .commands
+                    .iter()
+                    .filter(|queued| queued.command.is_write())
+                    .map(|queued| (queued.db, queued.request.args()))
+                    .collect();
+                builder.push_transaction(&transaction.watched, writes.into_iter());
+            }
+            Place::Transaction(transaction)
+        }
         Slot::Ready(reply) => Place::Ready(reply),
     }
 }

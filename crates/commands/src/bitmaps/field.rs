@@ -58,6 +58,8 @@ pub(crate) fn bitfield(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply)
                 buffer[at] = byte;
             }
         });
+    } else if steps.iter().any(|step| !matches!(step.action, Action::Get)) {
+        write.mark_raw(key);
     }
     if outcome.changed {
         write.notify(EventClass::String, "setbit", key);

@@ -30,6 +30,8 @@ pub(crate) fn setbit(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
     if !in_range || old != on {
         write.edit_string(key, |string| string.set_bit(offset, on));
         write.notify(EventClass::String, "setbit", key);
+    } else {
+        write.mark_raw(key);
     }
     reply.integer(old.into());
     Ok(())

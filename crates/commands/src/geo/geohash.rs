@@ -60,7 +60,7 @@ impl Bounds {
 impl Cell {
     /// The cell that a score stands for. Scores that no place has give places at the edge.
     pub(super) fn of_score(score: f64) -> Cell {
-        Cell { bits: score as i64 as u64, steps: STEPS_MAX }
+        Cell { bits: whole(score), steps: STEPS_MAX }
     }
 
     /// The bits as a score, with zeros for the steps that are missing.
@@ -158,6 +158,15 @@ pub(super) fn text(point: Point) -> [u8; 11] {
         *character = ALPHABET[(bits >> (47 - 5 * i) & 31) as usize];
     }
     text
+}
+
+/// The bits that a score stands for. One that is no number of 52 bits comes from ZADD; C leaves open what becomes of it,
+/// and this is what a Redis on x86-64 makes of it.
+fn whole(score: f64) -> u64 {
+    const HALF: f64 = (1u64 << 63) as f64;
+    // The processor's conversion has one answer for all that it cannot represent.
+    let convert = |number: f64| if (-HALF..HALF).contains(&number) { number as i64 } else { i64::MIN };
+    if score < HALF { convert(score) as u64 } else { (convert(score - HALF) ^ i64::MIN) as u64 }
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub(crate) fn pfadd(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) ->
     };
     if added {
         write.notify(EventClass::String, "pfadd", key);
+    } else {
+        write.mark_raw(key);
     }
     reply.integer(i64::from(added));
     Ok(())

@@ -3,7 +3,10 @@
 use quorate_resp::Reply;
 
 use super::{db_index, int};
-use crate::{Args, Error, Read, Write};
+use crate::{Args, Error, EventClass, Read, Write};
+
+/// Expired keys that SWAPDB removes first. Beyond them WATCH may take a missing key for one that has come or gone.
+const SWAPPED_DUE_MAX: usize = 512;
 
 /// `DBSIZE`
 pub(crate) fn dbsize(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
@@ -14,8 +17,8 @@ pub(crate) fn dbsize(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<
 /// `FLUSHDB [ASYNC|SYNC]`
 pub(crate) fn flushdb(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     check_flush_options(args)?;
-    let version = write.version;
-    write.db_mut().flush(version);
+    let (now, version) = (write.now, write.version);
+    write.db_mut().flush(now, version);
     reply.ok();
     Ok(())
 }
@@ -23,7 +26,7 @@ pub(crate) fn flushdb(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) 
 /// `FLUSHALL [ASYNC|SYNC]`
 pub(crate) fn flushall(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     check_flush_options(args)?;
-    write.state.keyspace.flush_all(write.version);
+    write.state.keyspace.flush_all(write.now, write.version);
     reply.ok();
     Ok(())
 }
@@ -34,7 +37,10 @@ pub(crate) fn swapdb(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
     let second = int(args, 2).map_err(|_| Error::text("ERR invalid second DB index"))?;
     let (first, second) = (db_index(first)?, db_index(second)?);
     if first != second {
-        write.state.keyspace.swap(first, second, write.version);
+        for gone in write.state.keyspace.expire_slice(write.now, SWAPPED_DUE_MAX) {
+            write.events.notify(EventClass::Expired, "expired", gone.db, &gone.key);
+        }
+        write.state.keyspace.swap(first, second, write.now, write.version);
     }
     reply.ok();
     Ok(())

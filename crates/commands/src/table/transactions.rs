@@ -2,7 +2,7 @@
 
 use crate::Flag::{AllowBusy, Fast, Loading, NoScript, SkipSlowlog, Stale};
 use crate::KeyFlag::Ro;
-use crate::{Categories, Category, Command, Flags, Group, KeySpec};
+use crate::{Categories, Category, Command, Flags, Group, KeySpec, Route, SessionCommand};
 
 const ROW: Command = Command {
     group: Group::Transactions,
@@ -17,6 +17,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[NoScript, Loading, Stale, Fast, AllowBusy]),
         since: "2.0.0",
         summary: "Drops a transaction's queued commands.",
+        route: Route::Session(SessionCommand::Discard),
         ..ROW
     },
     Command {
@@ -25,6 +26,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[NoScript, Loading, Stale, SkipSlowlog]),
         since: "1.2.0",
         summary: "Runs a transaction's queued commands.",
+        route: Route::Session(SessionCommand::Exec),
         ..ROW
     },
     Command {
@@ -33,6 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[NoScript, Loading, Stale, Fast, AllowBusy]),
         since: "1.2.0",
         summary: "Starts a transaction.",
+        route: Route::Session(SessionCommand::Multi),
         ..ROW
     },
     Command {
@@ -41,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[NoScript, Loading, Stale, Fast, AllowBusy]),
         since: "2.2.0",
         summary: "Forgets all watched keys.",
+        route: Route::Session(SessionCommand::Unwatch),
         ..ROW
     },
     Command {
@@ -50,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::range(1, -1, 1, &[Ro])],
         since: "2.2.0",
         summary: "Makes the next transaction depend on keys staying unchanged.",
+        route: Route::Session(SessionCommand::Watch),
         ..ROW
     },
 ];

@@ -82,15 +82,87 @@ fn watch_sees_what_redis_sees() {
     assert!(keyspace.db_mut(DB).get_mut(b"a", T, Version(6)).is_some());
     let changed = version(&keyspace, "a", T);
     assert_ne!(a, changed);
-    keyspace.swap(DB, DbIndex::new(1).expect("a database"), Version(7));
+    keyspace.swap(DB, DbIndex::new(1).expect("a database"), T, Version(7));
     assert!(version(&keyspace, "a", T) > changed);
-    keyspace.swap(DB, DbIndex::new(1).expect("a database"), Version(8));
+    keyspace.swap(DB, DbIndex::new(1).expect("a database"), T, Version(8));
     let back = version(&keyspace, "a", T);
     assert!(back > changed, "swapped there and back");
-    assert_eq!(keyspace.flush_all(Version(9)), 1);
+    assert_eq!(keyspace.flush_all(T, Version(9)), 1);
     assert_ne!(version(&keyspace, "a", T), back);
     let flushed = version(&keyspace, "a", T);
     assert!(flushed > removed);
+}
+
+/// What WATCH sees of a key in two databases around a change of both, as Redis decides it.
+#[test]
+fn flushing_and_swapping_change_the_keys_that_exist() {
+    const T: Millis = Millis(150);
+    const OTHER: i64 = 1;
+    let other = DbIndex::new(OTHER).expect("a database");
+    type Change = fn(&mut Keyspace, DbIndex);
+    let flush: Change = |keyspace, _| {
+        keyspace.flush_all(T, Version(9));
+    };
+    let swap: Change = |keyspace, other| {
+        keyspace.expire_slice(T, 10);
+        keyspace.swap(DB, other, T, Version(9));
+    };
+    let swap_twice: Change = |keyspace, other| {
+        keyspace.swap(DB, other, T, Version(9));
+        keyspace.swap(DB, other, T, Version(10));
+    };
+    let create_and_flush: Change = |keyspace, _| {
+        keyspace.db_mut(DB).set(b"k", Value::integer(1), None, Version(8));
+        keyspace.flush_all(T, Version(9));
+    };
+    // None: missing; Some(100): expired at T; Some(0): without expiry.
+    for (name, here, there, change, changes) in [
+        ("flush: missing", None, None, flush, false),
+        ("flush: there", Some(0), None, flush, true),
+        ("flush: expired", Some(100), None, flush, false),
+        ("flush: created before", None, None, create_and_flush, true),
+        ("flush: expired and created before", Some(100), None, create_and_flush, true),
+        ("swap: missing in both", None, None, swap, false),
+        ("swap: goes", Some(0), None, swap, true),
+        ("swap: comes", None, Some(0), swap, true),
+        ("swap: another", Some(0), Some(0), swap, true),
+        ("swap: expired goes", Some(100), None, swap, false),
+        ("swap: expired comes", None, Some(100), swap, false),
+        ("swap: expired for expired", Some(100), Some(100), swap, false),
+        ("swap: comes for expired", Some(100), Some(0), swap, true),
+        ("swap: comes and goes", None, Some(0), swap_twice, true),
+        ("swap: goes and comes", Some(0), None, swap_twice, true),
+        ("swap: missing twice", None, None, swap_twice, false),
+    ] {
+        let mut keyspace = keyspace();
+        set(&mut keyspace, "unrelated", None, 1);
+        for (db, expires, version) in [(DB, here, 5), (other, there, 6)] {
+            if let Some(at) = expires {
+                let expires = Some(Millis(at)).filter(|at| at.0 > 0);
+                keyspace.db_mut(db).set(b"k", Value::integer(1), expires, Version(version));
+            }
+        }
+        let watched = keyspace.db(DB).key_version(b"k", T);
+        let restored =
+            |keyspace: &Keyspace| Keyspace::decode(keyspace.capture().encode()).expect("a snapshot");
+        let mut copy = restored(&keyspace);
+        change(&mut keyspace, other);
+        change(&mut copy, other);
+        assert_eq!(keyspace.db(DB).key_version(b"k", T) != watched, changes, "{name}");
+        let found = restored(&copy).db(DB).key_version(b"k", T);
+        assert_eq!(found, keyspace.db(DB).key_version(b"k", T), "{name}: after a snapshot");
+    }
+}
+
+#[test]
+fn where_much_goes_at_once_every_missing_key_may_count() {
+    let mut keyspace = keyspace();
+    (0..5000).for_each(|n| set(&mut keyspace, &n.to_string(), None, 1));
+    let watched = keyspace.db(DB).key_version(b"7", Millis(0));
+    keyspace.flush_all(Millis(0), Version(2));
+    assert_ne!(keyspace.db(DB).key_version(b"7", Millis(0)), watched);
+    assert_eq!(keyspace.db(DB).key_version(b"7", Millis(0)), Version(2 << 1));
+    assert_eq!(keyspace.db(DB).key_version(b"none", Millis(0)), Version(2 << 1));
 }
 
 #[test]
@@ -116,7 +188,7 @@ fn what_is_slow_to_free_goes_to_the_garbage() {
     db.get_mut(b"large", Millis(0), Version(6)).expect("it was set").replace(Value::integer(2));
     assert_eq!(keyspace.take_garbage().len(), 3);
     assert_eq!(keyspace.take_garbage().len(), 0);
-    assert_eq!(keyspace.flush_all(Version(7)), 1);
+    assert_eq!(keyspace.flush_all(Millis(0), Version(7)), 1);
     assert_eq!((keyspace.memory_bytes(), keyspace.db(DB).len()), (0, 0));
     assert!(!keyspace.take_garbage().is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::{
     BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE, PACKED,
-    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, STREAM, TABLE,
+    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, STREAM, SWAPPED, TABLE,
     VARINT_BYTES_MAX, VERSION,
 };
 use crate::list::Blocks;
@@ -54,6 +54,7 @@ impl Decoder {
                 (MORE, _, true) => self.piece(&mut bytes)?,
                 (_, _, true) => return Err(Error::Damaged("an entry that does not go on")),
                 (DATABASE, ..) => self.database(&mut bytes)?,
+                (SWAPPED, ..) => self.swapped(&mut bytes)?,
                 (REMOVALS, ..) => self.removals(&mut bytes)?,
                 (ENTRY, ..) => self.entry(&mut bytes)?,
                 (END, ..) => self.end(&mut bytes)?,
@@ -102,7 +103,14 @@ impl Decoder {
         self.db = Some(index);
         let floor = u64::from_le_bytes(bytes.array("a database")?);
         let (keyspace, db) = self.place()?;
-        keyspace.db_mut(db).touch_all(crate::Version(floor));
+        keyspace.db_mut(db).removals.raise(crate::Version(floor));
+        Ok(())
+    }
+
+    fn swapped(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Error> {
+        let version = u64::from_le_bytes(bytes.array("an exchange")?);
+        let (keyspace, db) = self.place()?;
+        keyspace.db_mut(db).removals.note_swap(crate::Version(version));
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use super::{
     BLOCK_BYTES_MAX, Contents, DATABASE, END, ENTRY, EXPIRES, HEADER, MAGIC, MORE, Place, RECORD_BYTES_MIN,
-    REMOVALS, VERSION, push_varint,
+    REMOVALS, SWAPPED, VERSION, push_varint,
 };
 use crate::{Blob, DATABASES, Entry, Snapshot, Value};
 
@@ -87,14 +87,17 @@ impl Encoder {
             self.stage = Stage::End;
             return;
         };
-        let floor = removals.floor();
-        if map.is_empty() && floor.0 == 0 && removals.above_floor().next().is_none() {
+        if map.is_empty() && removals.is_empty() {
             self.stage = Stage::Database(index + 1);
             return;
         }
         out.push(DATABASE);
         out.push(index as u8);
-        out.extend_from_slice(&floor.0.to_le_bytes());
+        out.extend_from_slice(&removals.floor().0.to_le_bytes());
+        if removals.swapped().0 > 0 {
+            out.push(SWAPPED);
+            out.extend_from_slice(&removals.swapped().0.to_le_bytes());
+        }
         self.stage = Stage::Removals(index);
     }
 

@@ -5,9 +5,10 @@
 //! next block. Numbers of fixed width are little-endian; `varint` is LEB128 of at most 10 bytes.
 //!
 //! ```text
-//! snapshot  := header ( database removals? entry* )* end
+//! snapshot  := header ( database swapped? removals? entry* )* end
 //! header    := 0x01 "QKEY" version:u16 seed:[u8;16] databases:u8
 //! database  := 0x02 index:u8 floor:u64            in order of index; none for one never used
+//! swapped   := 0x07 version:u64                    of the last exchange with another database
 //! removals  := 0x03 count:u16 ( slot:u16 version:u64 )*
 //! entry     := 0x04 type:u8 [expires:i64] version:varint key_bytes:varint value_bytes:varint piece
 //! more      := 0x05 piece                          goes on with the entry of the block before
@@ -67,6 +68,7 @@ const REMOVALS: u8 = 0x03;
 const ENTRY: u8 = 0x04;
 const MORE: u8 = 0x05;
 const END: u8 = 0x06;
+const SWAPPED: u8 = 0x07;
 
 const INTEGER: u8 = 1;
 const BYTES: u8 = 2;

@@ -145,7 +145,7 @@ fn check_round_trip(keyspace: &Keyspace) {
             assert_eq!(a.key_version(key.as_bytes(), NOW), b.key_version(key.as_bytes(), NOW));
         }
     }
-    loaded.flush_all(Version(u64::MAX / 2));
+    loaded.flush_all(Millis(0), Version(u64::MAX / 2));
 }
 
 proptest! {
@@ -181,7 +181,7 @@ proptest! {
         if let Ok(mut keyspace) = Keyspace::decode(&blocks) {
             keyspace.digest();
             keyspace.expire_slice(Millis(i64::MAX), usize::MAX);
-            keyspace.flush_all(Version(u64::MAX / 2));
+            keyspace.flush_all(Millis(0), Version(u64::MAX / 2));
         }
     }
 

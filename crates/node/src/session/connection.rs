@@ -45,6 +45,9 @@ impl<B: Backend> Session<B> {
                 "ERR REPLICAOF is not supported: the nodes of a Quorate cluster replicate each other, see `quorate cluster`",
             )),
             Kind::ClientReply => self.client_reply(args),
+            Kind::Multi => self.multi(),
+            Kind::Discard => self.discard_on_request(),
+            Kind::Unwatch => self.unwatch(),
             _ => self.answer_client(kind, args),
         }
     }
@@ -67,6 +70,7 @@ impl<B: Backend> Session<B> {
                 self.reply.ok();
                 Ok(Flow::Close)
             }
+            Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
             Kind::ClientInfo
             | Kind::ClientList
@@ -213,6 +217,7 @@ impl<B: Backend> Session<B> {
     }
 
     fn reset(&mut self) {
+        self.discard();
         self.silence = Silence::No;
         self.authenticated = !self.tunables.has_password;
         self.set_protocol(Protocol::Resp2);

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Leading reads share one barrier and are evaluated here; from the first write on, writes and reads are one
-//! group. Commands of the session that do not look at data take their place among the pending as a ready
+//! group. A transaction goes along as one write or one read. Commands of the session that do not look at data take their place among the pending as a ready
 //! reply; the others wait for what precedes them.
 //!
 //! Invariant: `pending` holds reads and ready replies only, or at least one write (`pending_writes`).
@@ -23,9 +23,11 @@ use quorate_keyspace::Millis;
 use quorate_resp::{Reply, Request};
 use smallvec::SmallVec;
 
-use super::backend::{Admission, Backend};
+use super::admit::is_exec;
+use super::backend::Backend;
+use super::outcome::TransactionStats;
 use super::stats::StatsIndex;
-use super::{Flow, Front, REMOVED, Session, Silence, replies};
+use super::{Flow, Front, Session, Silence, replies};
 use crate::group::{Failure, Group, Slot, Style};
 
 /// Most requests that are executed together.
@@ -50,19 +52,13 @@ const PIECE_BYTES_MIN: usize = 16 * 1024;
 type ArgList<'a> = SmallVec<[&'a [u8]; 16]>;
 
 /// What became of a request.
-enum Step {
+pub(super) enum Step {
     /// It is answered or pending.
     Taken,
     /// There was no room to execute what precedes it; it is to be taken again.
     Again(Request),
     /// The connection is to be closed.
     Close,
-}
-
-/// What is left of a group's slot while the group is under way.
-enum Outline {
-    Ready(Bytes),
-    Asked { stats: StatsIndex, silent: bool },
 }
 
 impl<B: Backend> Session<B> {
@@ -129,9 +125,11 @@ impl<B: Backend> Session<B> {
         drop(args);
         let stats = self.stats_index(command);
         self.client.touch(self.now, stats);
-        let writes = command.is_write() || command.flags.has(Flag::MayReplicate);
+        let may_write = |command: &Command| command.is_write() || command.flags.has(Flag::MayReplicate);
+        let writes = may_write(command) || is_exec(command) && self.multi.has(may_write);
         let held = self.backend.front().pause.holds(writes);
-        if held || self.must_wait_for_pending(command) {
+        let queued = self.multi.is_open() && !runs_in_multi(command);
+        if held || !queued && self.must_wait_for_pending(command) {
             match self.flush().await {
                 Flow::Continue => {}
                 Flow::More => return Step::Again(request),
@@ -144,8 +142,13 @@ impl<B: Backend> Session<B> {
             self.client.blocked.store(false, Relaxed);
         }
         let silent = self.take_silence();
+        if queued {
+            self.queue(command, &request, silent);
+            return Step::Taken;
+        }
         let style = self.style(silent);
         match command.route {
+            Route::Session(SessionCommand::Exec) => self.exec(command, request, style).await,
             Route::Read(_) => {
                 self.pending_reads += 1;
                 self.pending_bytes += request.frame_bytes();
@@ -175,6 +178,10 @@ impl<B: Backend> Session<B> {
     /// Whether a command cannot go together with what is pending.
     fn must_wait_for_pending(&self, command: &Command) -> bool {
         match command.route {
+            Route::Session(SessionCommand::Exec) => {
+                self.multi.needs_session() && !self.pending.is_empty()
+                    || self.multi.has(Command::is_write) && !self.pending_writes && self.pending_reads > 0
+            }
             // Reads before the first write need no place in the log.
             Route::Write(_) => !self.pending_writes && self.pending_reads > 0,
             Route::Session(kind) => !self.pending.is_empty() && !answered_in_place(kind),
@@ -194,44 +201,8 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Finds a request's command and checks whether it may run now; no error asks for the connection's end.
-    fn admit(&self, args: Args<'_>) -> Result<&'static Command, Option<Error>> {
-        let unauthenticated = self.must_authenticate();
-        let command = match quorate_commands::resolve(args) {
-            Ok(command) => command,
-            Err(Error::UnknownCommand { .. }) if is_http(&args[0]) => return Err(None),
-            Err(Error::Unsupported(_)) if unauthenticated => return Err(Some(no_auth())),
-            Err(error) => return Err(Some(error)),
-        };
-        if unauthenticated && !command.flags.has(Flag::NoAuth) {
-            return Err(Some(no_auth()));
-        }
-        match self.backend.admission() {
-            Admission::Open | Admission::Draining => Ok(command),
-            Admission::Loading | Admission::Removed if command.flags.has(Flag::Loading) => Ok(command),
-            Admission::Loading => Err(Some(Error::text("LOADING Redis is loading the dataset in memory"))),
-            Admission::Removed => Err(Some(Error::text(REMOVED))),
-            Admission::OutOfMemory if command.flags.has(Flag::DenyOom) => {
-                Err(Some(Error::text("OOM command not allowed when used memory > 'maxmemory'.")))
-            }
-            Admission::OutOfMemory => Ok(command),
-        }
-    }
-
-    /// Answers a request that does not run.
-    fn reject(&mut self, args: Args<'_>, error: &Error, silent: bool) {
-        let stats = &self.backend.front().stats;
-        if let Some(container) = quorate_commands::lookup(&args[0]) {
-            let sub = args.get(1).and_then(|name| container.subcommand(name));
-            stats.rejected(sub.unwrap_or(container));
-        }
-        let text = error.to_string();
-        stats.error(text.as_bytes());
-        self.ready(silent, |reply| reply.error(&text));
-    }
-
     /// Writes a reply in its place: at once, or behind what is pending.
-    fn ready(&mut self, silent: bool, write: impl FnOnce(&mut Reply)) {
+    pub(super) fn ready(&mut self, silent: bool, write: impl FnOnce(&mut Reply)) {
         if silent {
             return;
         }
@@ -249,7 +220,7 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    async fn session_command(
+    pub(super) async fn session_command(
         &mut self,
         kind: SessionCommand,
         stats: StatsIndex,
@@ -289,7 +260,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Executes everything that is pending, or as much as there is room for replies.
-    async fn flush(&mut self) -> Flow {
+    pub(super) async fn flush(&mut self) -> Flow {
         if self.pending.is_empty() {
             return Flow::Continue;
         }
@@ -347,16 +318,21 @@ impl<B: Backend> Session<B> {
                         reply.raw(bytes);
                         continue;
                     }
+                    Slot::Transaction(transaction) => {
+                        let now = now.max(state.clock);
+                        let begin = reply.len();
+                        transaction.read(state, now, *seed, &front.node_settings, reply);
+                        let parts = TransactionStats::of(&front.stats, transaction);
+                        let shown = (!transaction.style.silent).then(|| &reply.as_bytes()[begin..]);
+                        parts.count(&front.stats, shown, last.elapsed());
+                        last = Instant::now();
+                        continue;
+                    }
                     Slot::Write { .. } => unreachable!("writes make a group"),
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let read = Read {
-                    state,
-                    db,
-                    now: now.max(state.clock),
-                    seed: *seed,
-                    node: Some(&front.node_settings),
-                };
+                let now = now.max(state.clock);
+                let read = Read { state, db, now, seed: *seed, node: Some(&front.node_settings) };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
                 let took = end - last;
@@ -404,57 +380,6 @@ impl<B: Backend> Session<B> {
         flow
     }
 
-    fn outline(&mut self) -> Vec<Outline> {
-        let mut outline = Vec::with_capacity(self.pending.len());
-        for i in 0..self.pending.len() {
-            outline.push(match &self.pending[i] {
-                Slot::Ready(bytes) => Outline::Ready(bytes.clone()),
-                Slot::Read { command, style, .. } | Slot::Write { command, style, .. } => {
-                    let (command, silent) = (*command, style.silent);
-                    Outline::Asked { stats: self.stats_index(command), silent }
-                }
-            });
-        }
-        outline
-    }
-
-    /// Counts a group's calls and its errors, which are found in the replies.
-    fn count(&self, outline: &[Outline], mut replies: &[u8], took: Duration) {
-        let stats = &self.backend.front().stats;
-        for slot in outline {
-            match slot {
-                Outline::Ready(bytes) => replies = replies.get(bytes.len()..).unwrap_or_default(),
-                Outline::Asked { stats: index, silent: true } => stats.called(*index, took, false),
-                Outline::Asked { stats: index, silent: false } => {
-                    let (reply, rest) = replies::split_first(replies).unwrap_or_default();
-                    replies = rest;
-                    let error = replies::error_text(reply);
-                    stats.called(*index, took, error.is_some());
-                    if let Some(text) = error {
-                        stats.error(text);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Answers an error to all that was asked; what needed no data keeps its reply.
-    fn refuse(&mut self, outline: Vec<Outline>, text: &str) {
-        let stats = &self.backend.front().stats;
-        for slot in outline {
-            match slot {
-                Outline::Ready(bytes) => self.reply.raw(&bytes),
-                Outline::Asked { stats: index, silent } => {
-                    stats.rejected(stats.command(index));
-                    stats.error(text.as_bytes());
-                    if !silent {
-                        self.reply.error(text);
-                    }
-                }
-            }
-        }
-    }
-
     /// Looks at the state as it is, and takes over its settings.
     pub(super) fn take_settings<R>(&mut self, look: impl FnOnce(&State) -> R) -> R {
         let front = self.backend.front();
@@ -467,7 +392,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Most requests of a connection are of the same kind as the one before.
-    fn stats_index(&mut self, command: &'static Command) -> StatsIndex {
+    pub(super) fn stats_index(&mut self, command: &'static Command) -> StatsIndex {
         match self.last_command {
             Some((last, index)) if std::ptr::eq(last, command) => index,
             _ => {
@@ -513,24 +438,34 @@ fn note_if_slow<B: Backend>(session: &Session<B>, took: Duration, request: &Requ
 
 /// Commands that tell of the program and not of data need no barrier: they have Redis' flags for what may run
 /// while the data is not there.
-fn needs_barrier(slot: &Slot) -> bool {
+pub(super) fn needs_barrier(slot: &Slot) -> bool {
+    let about_data = |command: &Command| {
+        let flags = command.flags;
+        let about_the_program = flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
+        !(about_the_program && command.keys.is_empty())
+    };
     match slot {
-        Slot::Read { command, .. } => {
-            let flags = command.flags;
-            let about_the_program =
-                flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
-            !(about_the_program && command.keys.is_empty())
+        Slot::Read { command, .. } => about_data(command),
+        Slot::Transaction(transaction) => {
+            !transaction.watched.is_empty()
+                || transaction.commands.iter().any(|queued| about_data(queued.command))
         }
         Slot::Write { .. } | Slot::Ready(_) => false,
     }
+}
+
+/// Commands that are not queued by an open transaction.
+fn runs_in_multi(command: &Command) -> bool {
+    use SessionCommand::{Discard, Exec, Multi, Quit, Reset, Watch};
+    matches!(command.route, Route::Session(Discard | Exec | Multi | Quit | Reset | Watch))
 }
 
 /// Commands whose reply depends on the connection alone: they need not wait for what precedes them.
 fn answered_in_place(kind: SessionCommand) -> bool {
     use SessionCommand::{
         AclWhoami, ClientCaching, ClientGetname, ClientGetredir, ClientId, ClientNoEvict, ClientNoTouch,
-        ClientReply, ClientSetinfo, ClientSetname, ClientTracking, ClientTrackinginfo, Cluster, Echo, Module,
-        Ping, Replicaof, Select,
+        ClientReply, ClientSetinfo, ClientSetname, ClientTracking, ClientTrackinginfo, Cluster, Discard,
+        Echo, Module, Multi, Ping, Replicaof, Select, Unwatch,
     };
     matches!(
         kind,
@@ -547,24 +482,18 @@ fn answered_in_place(kind: SessionCommand) -> bool {
             | ClientTracking
             | ClientTrackinginfo
             | Cluster
+            | Discard
             | Echo
             | Module
+            | Multi
             | Ping
             | Replicaof
             | Select
+            | Unwatch
     )
 }
 
 /// Requests that must never be shown to others.
 fn holds_secrets(kind: SessionCommand) -> bool {
     matches!(kind, SessionCommand::Auth | SessionCommand::Hello)
-}
-
-fn no_auth() -> Error {
-    Error::text("NOAUTH Authentication required.")
-}
-
-/// The first word of an HTTP request, sent by a browser that was lured into it.
-fn is_http(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }

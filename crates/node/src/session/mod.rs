@@ -16,11 +16,13 @@
 //! - Between two calls of [`Session::execute`] nothing of the connection is under way, but for reads that the
 //!   first call has no room for ([`Flow::More`]).
 //! - What a session holds is bounded: a group by [`GROUP_REQUESTS_MAX`], [`GROUP_READS_MAX`] and
-//!   [`GROUP_BYTES_MAX`], the replies of reads by [`OUTPUT_BYTES_PAUSE`] and one reply more.
+//!   [`GROUP_BYTES_MAX`], what it queues and watches by [`TRANSACTION_BYTES_MAX`], the replies of reads by
+//!   [`OUTPUT_BYTES_PAUSE`] and one reply more.
 //!
 //! Called by: each connection's task, and the typed client inside the process.
 
 mod acl;
+mod admit;
 mod backend;
 mod client;
 mod connection;
@@ -29,6 +31,7 @@ mod diagnosis;
 mod execute;
 mod front;
 mod info;
+mod outcome;
 mod pause;
 mod process;
 mod registry;
@@ -39,6 +42,7 @@ mod solo;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -58,6 +62,8 @@ pub use self::registry::{Client, ClientOrigin, ClientRegistry, Names, Registrati
 pub use self::slowlog::{SlowEntry, Slowlog};
 pub use self::solo::Solo;
 pub use self::stats::{CommandStats, HISTOGRAM_BUCKETS, Rate, Stats, StatsIndex};
+use self::transaction::Multi;
+pub use self::transaction::TRANSACTION_BYTES_MAX;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.
@@ -90,6 +96,7 @@ pub struct Session<B: Backend> {
     db: DbIndex,
     authenticated: bool,
     silence: Silence,
+    multi: Multi,
     read_mode: ReadMode,
     tunables: Arc<Tunables>,
     tunables_version: u64,
@@ -137,6 +144,7 @@ impl<B: Backend> Session<B> {
             db: DbIndex::default(),
             authenticated: !tunables.has_password,
             silence: Silence::No,
+            multi: Multi::default(),
             read_mode: backend.read_mode(),
             tunables,
             tunables_version,

@@ -62,6 +62,10 @@ pub struct Client {
     pub(super) no_touch: AtomicBool,
     pub(super) closing: AtomicBool,
     pub(super) blocked: AtomicBool,
+    /// Commands that a transaction has queued; -1 without one.
+    pub(super) queued: AtomicI64,
+    /// Bytes of what it has queued and watches.
+    pub(super) queued_bytes: AtomicUsize,
     /// Bytes of requests that wait in the input buffer.
     pub input_bytes: AtomicUsize,
     /// Bytes of room in the input buffer.
@@ -108,6 +112,8 @@ impl ClientRegistry {
             no_touch: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            queued: AtomicI64::new(-1),
+            queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             input_free_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
@@ -219,6 +225,7 @@ impl Client {
     fn flags(&self) -> String {
         let mut flags = String::new();
         for (set, letter) in [
+            (self.queued.load(Relaxed) >= 0, 'x'),
             (self.blocked.load(Relaxed), 'b'),
             (self.closing.load(Relaxed), 'c'),
             (self.is_killed(), 'A'),
@@ -255,6 +262,8 @@ impl fmt::Display for Line<'_> {
         let free = client.input_free_bytes.load(Relaxed);
         let output = client.output_bytes.load(Relaxed);
         let request = client.request_bytes.load(Relaxed);
+        let queued = client.queued.load(Relaxed);
+        let queued_bytes = client.queued_bytes.load(Relaxed);
         let command = match client.last_command.load(Relaxed).checked_sub(1) {
             Some(place) => self.stats.command(StatsIndex::at(place)).full_name(),
             None => "NULL".to_owned(),
@@ -263,9 +272,12 @@ impl fmt::Display for Line<'_> {
         write!(f, " fd={} name={}", client.origin.fd, names.name)?;
         write!(f, " age={} idle={}", client.age_seconds(), client.idle_seconds())?;
         write!(f, " flags={} db={}", client.flags(), client.db.load(Relaxed))?;
-        write!(f, " sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free={free}")?;
-        write!(f, " argv-mem={request} multi-mem=0 rbs={output} rbp={output} obl=0 oll=0 omem=0")?;
-        write!(f, " tot-mem={}", input + free + output + size_of::<Client>())?;
+        write!(f, " sub=0 psub=0 ssub=0 multi={queued} qbuf={input} qbuf-free={free}")?;
+        write!(
+            f,
+            " argv-mem={request} multi-mem={queued_bytes} rbs={output} rbp={output} obl=0 oll=0 omem=0"
+        )?;
+        write!(f, " tot-mem={}", input + free + output + queued_bytes + size_of::<Client>())?;
         write!(f, " events=r cmd={command} user=default redir=-1 resp={}", client.resp.load(Relaxed))?;
         write!(f, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver)
     }

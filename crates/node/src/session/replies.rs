@@ -30,6 +30,12 @@ pub(super) fn split_first(buf: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(buf.split_at(buf.len() - rest.len()))
 }
 
+/// What follows the header of an aggregate; nothing if it is none, or a null.
+pub(super) fn elements(reply: &[u8]) -> Option<&[u8]> {
+    let end = reply.iter().position(|&byte| byte == b'\n')?;
+    (reply.starts_with(b"*") && !reply.starts_with(b"*-")).then(|| &reply[end + 1..])
+}
+
 /// The text of an error reply, or nothing if it is none.
 pub(super) fn error_text(reply: &[u8]) -> Option<&[u8]> {
     reply.strip_prefix(b"-").map(|text| text.trim_ascii_end())
@@ -65,6 +71,8 @@ mod tests {
             }
         }
         assert_eq!(error_text(b"-ERR no\r\n"), Some(b"ERR no".as_slice()));
+        assert_eq!(elements(b"*1\r\n:1\r\n"), Some(b":1\r\n".as_slice()));
+        assert_eq!((elements(b"*-1\r\n"), elements(b"_\r\n"), elements(b"*1")), (None, None, None));
         assert_eq!(error_text(b"+OK\r\n"), None);
     }
 }

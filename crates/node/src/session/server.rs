@@ -177,7 +177,8 @@ impl<B: Backend> Session<B> {
         loop {
             let reached = i64::try_from(self.backend.replicas_durable().await).unwrap_or(i64::MAX);
             let out_of_time = !timeout.is_zero() && tokio::time::Instant::now() >= deadline;
-            if reached >= wanted || out_of_time {
+            // Inside a transaction nothing waits.
+            if reached >= wanted || out_of_time || self.multi.is_running() {
                 return reached;
             }
             let pause = tokio::time::Instant::now() + WAIT_POLL;

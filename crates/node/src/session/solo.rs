@@ -19,6 +19,7 @@ use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
 use crate::group::{Failure, Group, Slot};
+use crate::transaction::is_unchanged;
 
 /// One node, in memory.
 pub struct Solo {
@@ -125,6 +126,17 @@ impl Solo {
         let mut replies = Reply::new(Protocol::Resp2);
         for slot in group {
             let (db, command, request, style) = match slot {
+                Slot::Transaction(transaction) => {
+                    let unchanged = is_unchanged(&state, now, transaction.watched());
+                    let version = Version(self.applied.fetch_add(1, Relaxed) + 1);
+                    transaction.answer(unchanged, &mut replies, |queued, args, reply| {
+                        let (rng, events) = (&mut rng, &mut events);
+                        let node = Some(&self.front.node_settings);
+                        let context = WriteContext { db: queued.db, now, version, rng, events, node };
+                        quorate_commands::write(&mut state, context, queued.command, args, reply);
+                    });
+                    continue;
+                }
                 Slot::Ready(bytes) => {
                     replies.raw(bytes);
                     continue;
@@ -154,9 +166,17 @@ impl Solo {
     }
 }
 
+fn writes(slot: &Slot) -> bool {
+    match slot {
+        Slot::Write { .. } => true,
+        Slot::Transaction(transaction) => transaction.writes(),
+        Slot::Read { .. } | Slot::Ready(_) => false,
+    }
+}
+
 impl Backend for Solo {
     async fn write(&self, group: Group) -> Result<Bytes, Failure> {
-        assert!(group.iter().any(|slot| matches!(slot, Slot::Write { .. })), "a group holds a write");
+        assert!(group.iter().any(writes), "a group holds a write");
         self.groups.fetch_add(1, Relaxed);
         loop {
             let released = self.released.notified();

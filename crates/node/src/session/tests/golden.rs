@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use quorate_commands::golden::{Target, replay};
+use quorate_commands::golden::{Server, Target, replay};
 use quorate_resp::{Protocol, Request, Value};
 use tokio::runtime::Runtime;
 
@@ -55,6 +55,10 @@ impl Target for Client {
 
     fn events(&mut self, classes: &str) {
         self.must(&["config", "set", "notify-keyspace-events", classes]);
+    }
+
+    fn server(&self) -> Server {
+        Server::Quorate
     }
 }
 

@@ -5,6 +5,7 @@ mod connection;
 mod golden;
 mod node;
 mod pipeline;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

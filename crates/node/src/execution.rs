@@ -1,0 +1,206 @@
+//! Runs a batch's requests on the state: each once, in order, on every node alike.
+//!
+//! On the batch's origin the places of its groups are walked along with the requests: there the replies are kept, and
+//! reads that follow writes are evaluated. Other nodes throw the replies away and never see those reads.
+//!
+//! What it leaves to others: which batches take effect ([`crate::machine`], [`crate::origins`]), what a command does
+//! (`quorate_commands`).
+//!
+//! Invariants: the state, the random numbers and the versions follow from the batch alone, never from the places;
+//! a transaction's requests run all or none, at one version.
+//!
+//! Called by: the apply task, with the write lock held.
+
+use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
+use quorate_keyspace::{Rng, Version};
+use quorate_raft::LogId;
+use quorate_resp::{Protocol, Reply};
+
+use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
+use crate::group::Failure;
+use crate::pipeline::{Place, Sealed};
+use crate::transaction::{Transaction, is_unchanged};
+
+/// A version is the log index and, below it, the request's position in the batch: every request has its
+/// own, so that a watched key shows a change within the same batch.
+const POSITION_BITS: u32 = 20;
+
+/// Replies that are ready to go, once the lock is released.
+pub(crate) type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<bytes::Bytes, Failure>>, bytes::Bytes)>;
+
+/// A batch that passed, and on its origin the groups that wait for its replies.
+pub(crate) struct BatchEntry<'a> {
+    pub(crate) id: LogId,
+    pub(crate) stamp: Stamp,
+    pub(crate) requests: Requests<'a>,
+    pub(crate) groups: Vec<Sealed>,
+}
+
+/// Runs a batch; gives the number of write commands.
+///
+/// # Errors
+/// The entry's bytes are no batch: a fault, as the log's checksums held.
+pub(crate) fn run_batch(
+    state: &mut State,
+    entry: BatchEntry<'_>,
+    node: &Settings,
+    outbox: &mut Outbox,
+    discard: &mut Reply,
+) -> Result<u64, DecodeError> {
+    let BatchEntry { id, stamp, mut requests, groups } = entry;
+    // A replicated setting: a class that is wanted changes when expired keys go physically.
+    let events = Events::new(state.settings.events());
+    let mut run = Run {
+        state,
+        rng: Rng::from_u64(stamp.seed),
+        version: Version(id.index << POSITION_BITS),
+        events,
+        executed: 0,
+        node,
+        // The seed of reads is this node's alone: a read's choice is nobody else's business.
+        read_seed: stamp.seed ^ id.index,
+    };
+    for group in groups {
+        let mut reply = Reply::new(Protocol::Resp2);
+        for place in group.places {
+            run.place(place, &mut requests, &mut reply, discard)?;
+        }
+        outbox.push((group.reply, reply.take()));
+    }
+    for item in requests {
+        match item? {
+            BatchItem::Request(request) => run.request(&request, None, discard),
+            BatchItem::Transaction { watched, requests } => {
+                run.begin_transaction();
+                if run.is_unchanged(&watched) {
+                    requests.iter().for_each(|request| run.write(request, None, discard));
+                }
+            }
+        }
+    }
+    Ok(run.executed)
+}
+
+/// What the requests of one batch share.
+struct Run<'a> {
+    state: &'a mut State,
+    rng: Rng,
+    version: Version,
+    events: Events,
+    executed: u64,
+    node: &'a Settings,
+    read_seed: u64,
+}
+
+impl Run<'_> {
+    /// Answers one place of a group, with the batch's next request where it is a write.
+    fn place(
+        &mut self,
+        place: Place,
+        requests: &mut Requests<'_>,
+        reply: &mut Reply,
+        discard: &mut Reply,
+    ) -> Result<(), DecodeError> {
+        match place {
+            Place::Ready(bytes) => reply.raw(&bytes),
+            Place::Read { style, .. } if style.silent => {}
+            Place::Read { db, command, request, style } => {
+                reply.set_protocol(style.protocol);
+                let args: RequestArgs<'_> = request.args().collect();
+                self.read(db, command, Args::new(&args), reply);
+            }
+            Place::Write { command, style } => {
+                let Some(BatchItem::Request(request)) = requests.next().transpose()? else {
+                    return Err(requests.malformed());
+                };
+                reply.set_protocol(style.protocol);
+                self.request(&request, Some(command), if style.silent { discard } else { reply });
+            }
+            Place::Transaction(transaction) if transaction.writes() => {
+                let malformed = requests.malformed();
+                let Some(BatchItem::Transaction { watched, requests }) = requests.next().transpose()? else {
+                    return Err(malformed);
+                };
+                let writes = transaction.commands.iter().filter(|queued| queued.command.is_write());
+                if writes.count() != requests.len() {
+                    return Err(malformed);
+                }
+                self.transaction(&transaction, &watched, &requests, reply);
+            }
+            Place::Transaction(transaction) => {
+                let now = self.state.clock;
+                transaction.read(self.state, now, self.read_seed, self.node, reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn transaction(
+        &mut self,
+        transaction: &Transaction,
+        watched: &[WatchedKey<'_>],
+        requests: &[BatchRequest<'_>],
+        reply: &mut Reply,
+    ) {
+        self.begin_transaction();
+        let mut requests = requests.iter();
+        let unchanged = self.is_unchanged(watched);
+        transaction.answer(unchanged, reply, |queued, args, reply| {
+            if queued.command.is_write() {
+                let request = requests.next().expect("there are as many requests as writes");
+                self.write(request, Some(queued.command), reply);
+            } else {
+                self.read(queued.db, queued.command, args, reply);
+            }
+        });
+    }
+
+    /// A transaction has one version: nobody can watch a key in the middle of it.
+    fn begin_transaction(&mut self) {
+        self.version.0 += 1;
+    }
+
+    fn is_unchanged(&self, watched: &[WatchedKey<'_>]) -> bool {
+        is_unchanged(self.state, self.state.clock, watched.iter().copied())
+    }
+
+    fn read(
+        &self,
+        db: quorate_keyspace::DbIndex,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) {
+        let (now, seed) = (self.state.clock, self.read_seed);
+        let context = Read { state: self.state, db, now, seed, node: Some(self.node) };
+        quorate_commands::read(&context, command, args, reply);
+    }
+
+    fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
+        self.version.0 += 1;
+        self.write(request, command, reply);
+    }
+
+    fn write(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
+        let args = Args::new(&request.args);
+        self.executed += 1;
+        let command = match command {
+            Some(command) => command,
+            // The origin has checked the request against the same table; one that fails here fails on
+            // every node alike and changes nothing.
+            None => match quorate_commands::resolve(args) {
+                Ok(command) => command,
+                Err(error) => return reply.error(&error.to_string()),
+            },
+        };
+        let context = WriteContext {
+            db: request.db,
+            now: self.state.clock,
+            version: self.version,
+            rng: &mut self.rng,
+            events: &mut self.events,
+            node: None,
+        };
+        quorate_commands::write(self.state, context, command, args, reply);
+    }
+}
