@@ -13,7 +13,7 @@ use crate::raise;
 use crate::tables::sorted;
 
 /// How deep a script's reply may be nested.
-const DEPTH_MAX: usize = 500;
+const DEPTH_MAX: usize = 200;
 
 /// What a script sees of a reply.
 pub(crate) fn to_lua(lua: &Lua, meter: &Meter, answer: &Answer, resp3: bool) -> mlua::Result<mlua::Value> {

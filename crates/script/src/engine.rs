@@ -28,6 +28,8 @@ pub struct Call<'a> {
     pub keys: &'a [&'a [u8]],
     /// What the script sees as `ARGV`.
     pub args: &'a [&'a [u8]],
+    /// How much it may do, the same on every node.
+    pub limits: Limits,
 }
 
 fn with_machine<R>(work: impl FnOnce(&mut Machine) -> R) -> R {
@@ -44,19 +46,18 @@ pub fn check_script(sha: &str, code: &[u8]) -> Result<(), String> {
 
 /// Runs a script and writes its reply.
 pub fn eval(call: Call<'_>, host: &mut dyn Host, reply: &mut Reply) {
-    let Call { sha, code, keys, args } = call;
-    decide(&Job { kind: Kind::Script, sha, code, name: sha, keys, args }, host, reply);
+    let Call { sha, code, keys, args, limits } = call;
+    decide(&Job { kind: Kind::Script, sha, code, name: sha, keys, args }, limits, host, reply);
 }
 
 /// Runs a function of a library and writes its reply.
 pub fn call_function(call: Call<'_>, function: &str, host: &mut dyn Host, reply: &mut Reply) {
-    let Call { sha, code, keys, args } = call;
-    decide(&Job { kind: Kind::Library, sha, code, name: function, keys, args }, host, reply);
+    let Call { sha, code, keys, args, limits } = call;
+    decide(&Job { kind: Kind::Library, sha, code, name: function, keys, args }, limits, host, reply);
 }
 
-fn decide(job: &Job<'_>, host: &mut dyn Host, reply: &mut Reply) {
+fn decide(job: &Job<'_>, limits: Limits, host: &mut dyn Host, reply: &mut Reply) {
     let conversation = Conversation::new(host);
-    let limits = Limits::RUN;
     let first = with_machine(|machine| run::run(machine, job, limits.clear(), &conversation, reply));
     if first.is_err() {
         let mut fresh = Machine::new();

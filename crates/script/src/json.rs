@@ -179,8 +179,20 @@ fn encode(lua: &Lua, meter: &Meter, switches: Switches, args: &Arguments) -> Res
         return Err(Arguments::bad(lua, "encode", 1, "expected 1 argument"));
     }
     let mut writer = Writer { lua, meter, switches, out: Vec::new() };
-    writer.value(&args.values()[0], 0)?;
+    writer.value(&args.values()[0])?;
     lua.create_string(writer.out)
+}
+
+type Pairs = std::iter::Peekable<std::vec::IntoIter<(Value, Value)>>;
+
+/// A table of which a part is written.
+enum Open {
+    Array { pairs: Pairs, at: usize, len: usize },
+    Object { pairs: Pairs, first: bool },
+}
+
+fn table_end(open: Option<&Open>) -> u8 {
+    if matches!(open, Some(Open::Array { .. })) { b']' } else { b'}' }
 }
 
 struct Writer<'a> {
@@ -196,7 +208,47 @@ impl Writer<'_> {
         Err(raise::text(self.lua, format!("Cannot serialise {name}: {why}")))
     }
 
-    fn value(&mut self, value: &Value, depth: i64) -> Result<()> {
+    /// Writes a value. Tables that are open wait in a list and not on the stack, which a script could exhaust.
+    fn value(&mut self, value: &Value) -> Result<()> {
+        let mut open = Vec::new();
+        self.begin(value, &mut open)?;
+        while let Some(table) = open.last_mut() {
+            let next = match table {
+                Open::Array { pairs, at, len } => {
+                    *at += 1;
+                    let here = *at as f64;
+                    let next = pairs.next_if(|(key, _)| number_of(key) == Some(here));
+                    (*at <= *len).then(|| next.map_or(Value::Nil, |(_, value)| value))
+                }
+                Open::Object { pairs, first } => match pairs.next() {
+                    Some((key, value)) => {
+                        if !std::mem::take(first) {
+                            self.out.push(b',');
+                        }
+                        self.key(&key)?;
+                        Some(value)
+                    }
+                    None => None,
+                },
+            };
+            match (next, table_end(open.last())) {
+                (Some(value), _) => {
+                    if let Some(Open::Array { at: 2.., .. }) = open.last() {
+                        self.out.push(b',');
+                    }
+                    self.begin(&value, &mut open)?;
+                }
+                (None, end) => {
+                    self.out.push(end);
+                    open.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a plain value, or opens a table.
+    fn begin(&mut self, value: &Value, open: &mut Vec<Open>) -> Result<()> {
         raise::charge(self.meter, 2)?;
         match value {
             Value::String(string) => self.string(&string.as_bytes())?,
@@ -204,7 +256,23 @@ impl Writer<'_> {
             Value::Boolean(false) => self.out.extend_from_slice(b"false"),
             Value::Nil => self.out.extend_from_slice(b"null"),
             Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
-            Value::Table(table) => self.table(table, depth + 1)?,
+            Value::Table(table) => {
+                let depth = open.len() as i64 + 1;
+                if depth > self.switches.encode_depth_max {
+                    return Err(raise::text(
+                        self.lua,
+                        format!("Cannot serialise, excessive nesting ({depth})"),
+                    ));
+                }
+                let pairs = sorted(self.meter, table)?;
+                let len = self.array_length(&pairs, table)?;
+                let pairs = pairs.into_iter().peekable();
+                self.out.push(if len.is_some() { b'[' } else { b'{' });
+                open.push(match len {
+                    Some(len) => Open::Array { pairs, at: 0, len },
+                    None => Open::Object { pairs, first: true },
+                });
+            }
             other => match number_of(other) {
                 Some(number) => self.number(number, other)?,
                 None => return self.refuse(other, "type not supported"),
@@ -213,15 +281,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn table(&mut self, table: &Table, depth: i64) -> Result<()> {
-        if depth > self.switches.encode_depth_max {
-            return Err(raise::text(self.lua, format!("Cannot serialise, excessive nesting ({depth})")));
+    fn key(&mut self, key: &Value) -> Result<()> {
+        match (key, number_of(key)) {
+            (Value::String(string), _) => self.string(&string.as_bytes())?,
+            (_, Some(number)) => {
+                self.out.push(b'"');
+                self.number(number, key)?;
+                self.out.push(b'"');
+            }
+            _ => return self.refuse(key, "table key must be a number or string"),
         }
-        let pairs = sorted(self.meter, table)?;
-        match self.array_length(&pairs, table)? {
-            Some(len) => self.array(&pairs, len, depth),
-            None => self.object(&pairs, depth),
-        }
+        self.out.push(b':');
+        Ok(())
     }
 
     /// How long the table is as an array; nothing if it is an object, as an empty table is.
@@ -244,47 +315,6 @@ impl Writer<'_> {
             true if self.switches.sparse_convert => Ok(None),
             true => self.refuse(&Value::Table(table.clone()), "excessively sparse array"),
         }
-    }
-
-    fn array(&mut self, pairs: &[(Value, Value)], len: usize, depth: i64) -> Result<()> {
-        self.out.push(b'[');
-        let mut pairs = pairs.iter().peekable();
-        for i in 1..=len {
-            if i > 1 {
-                self.out.push(b',');
-            }
-            match pairs.next_if(|(key, _)| number_of(key) == Some(i as f64)) {
-                Some((_, value)) => self.value(value, depth)?,
-                None => {
-                    raise::charge(self.meter, 1)?;
-                    self.out.extend_from_slice(b"null");
-                }
-            }
-        }
-        self.out.push(b']');
-        Ok(())
-    }
-
-    fn object(&mut self, pairs: &[(Value, Value)], depth: i64) -> Result<()> {
-        self.out.push(b'{');
-        for (i, (key, value)) in pairs.iter().enumerate() {
-            if i > 0 {
-                self.out.push(b',');
-            }
-            match (key, number_of(key)) {
-                (Value::String(string), _) => self.string(&string.as_bytes())?,
-                (_, Some(number)) => {
-                    self.out.push(b'"');
-                    self.number(number, key)?;
-                    self.out.push(b'"');
-                }
-                _ => return self.refuse(key, "table key must be a number or string"),
-            }
-            self.out.push(b':');
-            self.value(value, depth)?;
-        }
-        self.out.push(b'}');
-        Ok(())
     }
 
     fn number(&mut self, number: f64, value: &Value) -> Result<()> {

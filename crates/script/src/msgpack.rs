@@ -10,7 +10,7 @@ use crate::tables::sorted;
 /// Tables nested deeper are written as nil.
 const ENCODE_DEPTH_MAX: usize = 16;
 /// Values nested deeper are not read.
-const DECODE_DEPTH_MAX: usize = 1000;
+const DECODE_DEPTH_MAX: usize = 200;
 /// Most values that one call gives back.
 const RESULTS_MAX: usize = 7000;
 

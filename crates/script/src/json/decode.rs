@@ -1,6 +1,6 @@
 //! Reading JSON, with the errors of Redis' library.
 
-use mlua::{Lua, Result, Value};
+use mlua::{Lua, Result, Table, Value};
 
 use super::Switches;
 use crate::arguments::Arguments;
@@ -51,12 +51,33 @@ pub(super) fn decode(lua: &Lua, meter: &Meter, switches: Switches, args: &Argume
     if bytes.len() >= 2 && (bytes[0] == 0 || bytes[1] == 0) {
         return Err(raise::text(lua, "JSON parser does not support UTF-16 or UTF-32"));
     }
-    let mut reader = Reader { lua, meter, switches, bytes, at: 0, token_at: 0, depth: 0 };
+    let mut reader = Reader { lua, meter, switches, bytes, at: 0, token_at: 0 };
     let first = reader.next();
     let value = reader.value(first)?;
     match reader.next() {
         Token::End => Ok(value),
         other => reader.expected("the end", &other),
+    }
+}
+
+/// A table of which a part is read.
+struct Open {
+    table: Table,
+    is_object: bool,
+    /// The key whose value comes next.
+    key: Option<Vec<u8>>,
+    items: usize,
+}
+
+impl Open {
+    fn add(&mut self, lua: &Lua, value: Value) -> Result<()> {
+        match self.key.take() {
+            Some(key) => self.table.raw_set(lua.create_string(key)?, value),
+            None => {
+                self.items += 1;
+                self.table.raw_set(self.items, value)
+            }
+        }
     }
 }
 
@@ -67,7 +88,6 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     token_at: usize,
-    depth: i64,
 }
 
 impl Reader<'_> {
@@ -77,76 +97,73 @@ impl Reader<'_> {
         Err(raise::text(self.lua, text))
     }
 
-    fn value(&mut self, token: Token) -> Result<Value> {
-        raise::charge(self.meter, 2)?;
-        Ok(match token {
-            Token::Text(text) => {
-                raise::charge(self.meter, text.len() / 4)?;
-                Value::String(self.lua.create_string(text)?)
+    /// Reads a value. Tables that are open wait in a list and not on the stack, which a text could exhaust.
+    fn value(&mut self, first: Token) -> Result<Value> {
+        let mut open: Vec<Open> = Vec::new();
+        let mut token = first;
+        loop {
+            raise::charge(self.meter, 2)?;
+            let mut value = match token {
+                Token::Text(text) => {
+                    raise::charge(self.meter, text.len() / 4)?;
+                    Some(Value::String(self.lua.create_string(text)?))
+                }
+                Token::Number(number) => Some(Value::Number(number)),
+                Token::Boolean(truth) => Some(Value::Boolean(truth)),
+                Token::Null => Some(Value::NULL),
+                Token::ObjectBegin | Token::ArrayBegin => {
+                    self.descend(open.len() + 1)?;
+                    let is_object = matches!(token, Token::ObjectBegin);
+                    open.push(Open { table: self.lua.create_table()?, is_object, key: None, items: 0 });
+                    None
+                }
+                other => return self.expected("value", &other),
+            };
+            // The value belongs to the innermost open table, and may be the last of it.
+            let mut fresh = value.is_none();
+            loop {
+                let Some(table) = open.last_mut() else {
+                    return Ok(value.expect("without an open table the value is whole"));
+                };
+                if let Some(value) = value.take() {
+                    table.add(self.lua, value)?;
+                }
+                let next = self.next();
+                match (next, table.is_object) {
+                    (Token::ObjectEnd, true) | (Token::ArrayEnd, false) => {
+                        value = open.pop().map(|table| Value::Table(table.table));
+                        fresh = false;
+                        continue;
+                    }
+                    (next, _) if fresh => token = next,
+                    (Token::Comma, _) => token = self.next(),
+                    (other, true) => return self.expected("comma or object end", &other),
+                    (other, false) => return self.expected("comma or array end", &other),
+                }
+                break;
             }
-            Token::Number(number) => Value::Number(number),
-            Token::Boolean(truth) => Value::Boolean(truth),
-            Token::Null => Value::NULL,
-            Token::ObjectBegin => self.object()?,
-            Token::ArrayBegin => self.array()?,
-            other => return self.expected("value", &other),
-        })
+            let table = open.last_mut().expect("the loop above ends with an open table");
+            if table.is_object {
+                let Token::Text(key) = token else { return self.expected("object key string", &token) };
+                table.key = Some(key);
+                match self.next() {
+                    Token::Colon => {}
+                    other => return self.expected("colon", &other),
+                }
+                token = self.next();
+            }
+        }
     }
 
-    fn descend(&mut self) -> Result<()> {
-        self.depth += 1;
-        if self.depth > self.switches.decode_depth_max {
-            let (depth, at) = (self.depth, self.at);
+    fn descend(&self, depth: usize) -> Result<()> {
+        if depth as i64 > self.switches.decode_depth_max {
+            let at = self.at;
             return Err(raise::text(
                 self.lua,
                 format!("Found too many nested data structures ({depth}) at character {at}"),
             ));
         }
         Ok(())
-    }
-
-    fn object(&mut self) -> Result<Value> {
-        self.descend()?;
-        let table = self.lua.create_table()?;
-        let mut token = self.next();
-        if !matches!(token, Token::ObjectEnd) {
-            loop {
-                let Token::Text(key) = token else { return self.expected("object key string", &token) };
-                match self.next() {
-                    Token::Colon => {}
-                    other => return self.expected("colon", &other),
-                }
-                let next = self.next();
-                let value = self.value(next)?;
-                table.raw_set(self.lua.create_string(key)?, value)?;
-                match self.next() {
-                    Token::Comma => token = self.next(),
-                    Token::ObjectEnd => break,
-                    other => return self.expected("comma or object end", &other),
-                }
-            }
-        }
-        self.depth -= 1;
-        Ok(Value::Table(table))
-    }
-
-    fn array(&mut self) -> Result<Value> {
-        self.descend()?;
-        let table = self.lua.create_table()?;
-        let mut token = self.next();
-        if !matches!(token, Token::ArrayEnd) {
-            for i in 1.. {
-                let value = self.value(token)?;
-                table.raw_set(i, value)?;
-                match self.next() {
-                    Token::Comma => token = self.next(),
-                    Token::ArrayEnd => break,
-                    other => return self.expected("comma or array end", &other),
-                }
-            }
-        }
-        self.depth -= 1;
-        Ok(Value::Table(table))
     }
 
     fn next(&mut self) -> Token {

@@ -27,9 +27,6 @@ fn greedy_scripts_end() {
         "local s = 'x' while true do s = s .. s end",
         "local s = ('x'):rep(1000) while true do local ok = pcall(function() s = s .. s end) end",
         "return ('x'):rep(1e9)",
-        "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
-        "while true do coroutine.create(function() end) end",
-        "local all = '' while true do all = all .. redis.call('BIG') end",
     ] {
         assert_eq!(run(code), MEMORY, "{code}");
     }

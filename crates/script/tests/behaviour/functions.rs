@@ -3,12 +3,12 @@
 use quorate_resp::{Protocol, Reply};
 use quorate_script::{Call, Flag, call_function, load_library, sha1_hex};
 
-use super::{Echo, shown};
+use super::{Echo, LIMITS, shown};
 
 fn call(code: &str, function: &str, keys: &[&[u8]], args: &[&[u8]]) -> String {
     let mut reply = Reply::new(Protocol::Resp3);
     let sha = sha1_hex(code.as_bytes());
-    let call = Call { sha: &sha, code: code.as_bytes(), keys, args };
+    let call = Call { sha: &sha, code: code.as_bytes(), keys, args, limits: LIMITS };
     call_function(call, function, &mut Echo::default(), &mut reply);
     shown(&mut reply)
 }

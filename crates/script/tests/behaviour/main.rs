@@ -9,7 +9,7 @@ mod world;
 
 use bytes::{Bytes, BytesMut};
 use quorate_resp::{Protocol, Reply, Value};
-use quorate_script::{Call, Host, LogLevel, eval, sha1_hex};
+use quorate_script::{Call, Host, Limits, LogLevel, eval, sha1_hex};
 
 /// A host with a few commands of its own, which notes what it was asked.
 #[derive(Debug, Default)]
@@ -49,11 +49,14 @@ impl Host for Echo {
     }
 }
 
+/// Small, as tests are not compiled to be fast.
+pub(crate) const LIMITS: Limits = Limits { steps_max: 2_000_000, memory_bytes_max: 64 * 1024 * 1024 };
+
 /// Runs a script; its reply in RESP3, line ends as spaces.
 pub(crate) fn run_on(host: &mut Echo, code: &str, keys: &[&[u8]], args: &[&[u8]]) -> String {
     let mut reply = Reply::new(Protocol::Resp3);
     let sha = sha1_hex(code.as_bytes());
-    eval(Call { sha: &sha, code: code.as_bytes(), keys, args }, host, &mut reply);
+    eval(Call { sha: &sha, code: code.as_bytes(), keys, args, limits: LIMITS }, host, &mut reply);
     shown(&mut reply).replace(&sha, "SHA")
 }
 

@@ -36,7 +36,7 @@ fn each_script_is_the_same_on_every_fresh_machine() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
 
     #[test]
     fn what_ran_before_does_not_show(order in prop::collection::vec(0_usize..SCRIPTS.len(), 2..10)) {
