@@ -7,7 +7,9 @@
 //! ```
 //!
 //! While a batch is in flight the next one fills, so a single client waits for nothing and a busy node
-//! amortises everything; after a round it is held a moment for the clients that come back ([`crate::gathering`]). An open batch is resent, under its number, to whoever leads, until this node has
+//! amortises everything. A second one goes out beside it when it has become about as large, so that clients which are
+//! halved into two batches are not served in turns; with none in flight the next one is held a moment for the clients
+//! that come back ([`crate::gathering`]). An open batch is resent, under its number, to whoever leads, until this node has
 //! applied it; the replicated table of origins lets it through once ([`crate::origins`]).
 //!
 //! What it leaves to others: stamps and proposals ([`crate::leader`]), execution ([`crate::machine`]).
@@ -42,7 +44,7 @@ use crate::transaction::Transaction;
 pub struct Limits {
     /// Batches sent and not yet applied here.
     pub batches_in_flight_max: usize,
-    /// A further batch is sealed beside one in flight only when it has this many bytes.
+    /// A batch of this many bytes is sealed beside any number in flight.
     pub batch_bytes_eager: usize,
     /// No batch grows beyond this, but for a single larger group.
     pub batch_bytes_max: usize,
@@ -70,6 +72,13 @@ impl Default for Limits {
         }
     }
 }
+
+/// Batches in flight beside which no other is sealed unless it is large.
+const SECOND_IN_FLIGHT: usize = 2;
+/// A batch is sealed beside one in flight when it has this part of that one's groups, in percent,
+const SECOND_PERCENT: usize = 80;
+/// and at least this many, below which a batch of its own costs more than it brings.
+const SECOND_GROUPS_MIN: usize = 8;
 
 /// The reply to a request that never entered the log for want of a leader. Clients retry it.
 pub(crate) const NO_LEADER: &str =
@@ -257,11 +266,16 @@ impl Pipeline {
         if inner.waiting_bytes >= self.limits.batch_bytes_eager {
             return true;
         }
-        let holds = inner.open.is_empty() && inner.gathering.holds(inner.waiting.len(), now);
+        if let Some(last) = inner.open.back() {
+            // Nearly as many wait as are in flight: those who are in neither are few, so waiting gains nothing.
+            let few = SECOND_GROUPS_MIN.max(last.groups.len() * SECOND_PERCENT / 100);
+            return inner.open.len() < SECOND_IN_FLIGHT && inner.waiting.len() >= few;
+        }
+        let holds = inner.gathering.holds(inner.waiting.len(), now);
         if holds && !std::mem::replace(&mut inner.holding, true) {
             self.held.notify_one();
         }
-        inner.open.is_empty() && !holds
+        !holds
     }
 
     /// Sees to it that no group is held for longer than it should, until dropped.

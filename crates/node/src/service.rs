@@ -49,6 +49,7 @@ impl PeerService for Service {
                 PING => Ok(ping(&node, from.identity.node)),
                 BARRIER => {
                     let running = node.running.get().ok_or("the node is starting")?;
+                    running.raft.hurry(from.identity.node);
                     let barrier = running.source.answer().await.map_err(|refused| refused.to_string())?;
                     Ok(Bytes::copy_from_slice(&barrier.encode()))
                 }
@@ -73,12 +74,12 @@ impl PeerService for Service {
         .boxed()
     }
 
-    fn forward(&self, _from: Peer, body: BytesMut, answer: ForwardAnswer) {
+    fn forward(&self, from: Peer, body: BytesMut, answer: ForwardAnswer) {
         let receipt = Receipt(Some(answer));
-        let leader = self.node.upgrade().and_then(|node| Some(node.running.get()?.leader.clone()));
-        match leader {
-            Some(leader) => {
-                leader.propose(Proposal { data: body, refused: Box::new(move |_| receipt.again()) })
+        match self.node.upgrade().as_ref().and_then(|node| node.running.get()) {
+            Some(running) => {
+                running.raft.hurry(from.identity.node);
+                running.leader.propose(Proposal { data: body, refused: Box::new(move |_| receipt.again()) })
             }
             None => receipt.again(),
         }

@@ -200,6 +200,12 @@ impl Raft {
         self.barrier(ReadPolicy::LeaseRead).await
     }
 
+    /// On the leader: somebody waits for what this follower has applied, so it is to hear of each commit at once and not
+    /// with the next entries. Holds for some time; cheap enough for every message that a follower sends.
+    pub fn hurry(&self, follower: NodeId) {
+        self.shared.pace.hurry(follower);
+    }
+
     async fn barrier(&self, policy: ReadPolicy) -> Result<u64, Refused> {
         match self.raft.get_read_linearizer(policy).await {
             Ok(barrier) => Ok(barrier.read_log_id().index()),

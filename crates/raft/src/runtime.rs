@@ -42,7 +42,7 @@ pub(crate) fn draw_seed() -> u64 {
 
 type Inner = openraft_rt_tokio::TokioRuntime;
 
-/// Tokio with replayable randomness. Everything but `thread_rng` is passed on.
+/// Tokio with replayable randomness and one order of waiting. Everything but `thread_rng` and `select4` is passed on.
 #[derive(Debug)]
 pub(crate) struct Runtime(Inner);
 
@@ -110,19 +110,33 @@ impl AsyncRuntime for Runtime {
         Inner::select3(a, b, c)
     }
 
-    fn select4<A, B, C, D>(
+    async fn select4<A, B, C, D>(
         a: A,
         b: B,
         c: C,
         d: D,
-    ) -> impl Future<Output = Select4<A::Output, B::Output, C::Output, D::Output>> + OptionalSend
+    ) -> Select4<A::Output, B::Output, C::Output, D::Output>
     where
         A: Future + OptionalSend,
         B: Future + OptionalSend,
         C: Future + OptionalSend,
         D: Future + OptionalSend,
     {
-        Inner::select4(a, b, c, d)
+        // openraft waits for news of entries and of the commit index in the last two. Where both are there, the entries
+        // carry the index; taken the other way round it would go in a message of its own before them.
+        let last_two = async {
+            tokio::select! {
+                biased;
+                value = c => Select2::First(value),
+                value = d => Select2::Second(value),
+            }
+        };
+        match Inner::select2(Inner::select2(a, b), last_two).await {
+            Select2::First(Select2::First(value)) => Select4::First(value),
+            Select2::First(Select2::Second(value)) => Select4::Second(value),
+            Select2::Second(Select2::First(value)) => Select4::Third(value),
+            Select2::Second(Select2::Second(value)) => Select4::Fourth(value),
+        }
     }
 
     fn is_panic(join_error: &Self::JoinError) -> bool {

@@ -95,6 +95,35 @@ async fn the_next_batch_fills_while_one_is_in_flight() {
 }
 
 #[tokio::test]
+async fn a_batch_about_as_large_as_the_one_in_flight_goes_beside_it() {
+    let pipeline = pipeline(Limits::default());
+    let desk = Desk::default();
+    let mut tasks = Vec::new();
+    for _ in 0..20 {
+        tasks.push(write(&pipeline, 8).await);
+    }
+    pipeline.connect(Some(Box::new(desk.clone())));
+    for _ in 0..15 {
+        tasks.push(write(&pipeline, 8).await);
+    }
+    assert_eq!(desk.sequences(), [1]);
+    tasks.push(write(&pipeline, 8).await);
+    assert_eq!((desk.sequences(), desk.requests(1)), (vec![1, 2], 16));
+    // Two are enough.
+    for _ in 0..20 {
+        tasks.push(write(&pipeline, 8).await);
+    }
+    assert_eq!(desk.sequences(), [1, 2]);
+    apply(&pipeline, 1);
+    assert_eq!((desk.sequences(), desk.requests(2)), (vec![1, 2, 3], 20));
+    apply(&pipeline, 2);
+    apply(&pipeline, 3);
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn full_batches_go_side_by_side_up_to_the_bound() {
     let limits = Limits { batches_in_flight_max: 2, batch_bytes_eager: 100, ..Limits::default() };
     let pipeline = pipeline(limits);

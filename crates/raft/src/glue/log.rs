@@ -168,16 +168,21 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let entries: Vec<Entry> = entries.into_iter().map(types::stored_entry).collect();
         self.0.sizes.lock().appended(&entries);
+        let last = entries.last().map(|entry| entry.id.index);
         let shared = Arc::clone(&self.0);
         self.0.log.append(entries, move |result| {
             callback.io_completed(result.map_err(|error| faulted(&shared, &error)));
         });
+        if let Some(last) = last {
+            self.0.pace.appended(last);
+        }
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<OLogId>) -> Result<(), io::Error> {
         let last = last.as_ref().map(types::log_id);
         self.0.sizes.lock().truncated(last.map(|id| id.index));
+        self.0.pace.appended(last.map_or(0, |id| id.index));
         let shared = Arc::clone(&self.0);
         self.0.log.truncate_after(last, move |result| {
             if let Err(error) = result {

@@ -3,6 +3,7 @@
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod network;
+pub(crate) mod pace;
 pub(crate) mod service;
 pub(crate) mod transfer;
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) snapshot_failed: watch::Sender<(u64, String)>,
     /// The writing of snapshots; the newest one's time is asked of the store.
     pub(crate) figures: Mutex<SnapshotFigures>,
+    pub(crate) pace: pace::Pace,
 }
 
 /// The vote given to the log, and the one known to be durable.
@@ -50,7 +52,8 @@ impl Shared {
         snapshots: SnapshotStore,
         executor: Executor,
     ) -> Self {
-        let vote = log.state().vote;
+        let state = log.state();
+        let (vote, last) = (state.vote, state.last.map_or(0, |last| last.index));
         Self {
             node,
             options,
@@ -63,6 +66,7 @@ impl Shared {
             fault: Mutex::default(),
             snapshot_failed: watch::Sender::default(),
             figures: Mutex::default(),
+            pace: pace::Pace::new(last),
         }
     }
 

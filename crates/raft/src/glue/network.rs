@@ -17,7 +17,7 @@ use openraft::{
     },
 };
 use quorate_storage::NodeId;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Shared,
@@ -163,9 +163,12 @@ impl RaftNetworkV2<TypeConfig> for Client {
             let stream = self.append_stream().await?;
             let pipeline = Pipeline {
                 client: self,
-                input: Some(futures_util::stream::iter([first]).chain(input)),
+                first: Some(first),
+                input: Some(input),
                 stream,
                 sent: 0,
+                sent_index: 0,
+                asked: Instant::now(),
                 inflight: VecDeque::new(),
                 inflight_bytes: 0,
                 is_over: false,
@@ -236,9 +239,15 @@ impl RaftNetworkV2<TypeConfig> for Client {
 /// One stream of append messages: many under way, answers in order, bounded by count and bytes.
 struct Pipeline<'s, S> {
     client: &'s mut Client,
+    /// The message that openraft gave before there was a connection.
+    first: Option<AppendEntriesRequest<TypeConfig>>,
     input: Option<S>,
     stream: u32,
     sent: u32,
+    /// Index of the last entry that was sent, or that the follower has for certain.
+    sent_index: u64,
+    /// When openraft gave the last message.
+    asked: Instant,
     /// Ids and sizes of the messages without an answer.
     inflight: VecDeque<(u64, usize)>,
     inflight_bytes: usize,
@@ -256,15 +265,19 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
             let options = &self.client.shared.options;
             let has_room = self.inflight.len() < options.append_inflight_max
                 && self.inflight_bytes < options.append_inflight_bytes_max;
+            let turn = self.client.shared.pace.turn(self.client.target, self.asked, self.sent_index);
             let (link, answers) = self.client.appending.as_mut()?;
             tokio::select! {
                 biased;
                 answer = answers.recv() => if let Some(item) = self.answered(answer) {
                     return Some(item);
                 },
-                request = next_of(&mut self.input), if has_room && self.input.is_some() => match request {
+                request = next_of(&mut self.first, &mut self.input, turn), if has_room && self.input.is_some() => match request {
                     None => self.input = None,
                     Some(request) => {
+                        self.asked = Instant::now();
+                        let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
+                        self.sent_index = last.map_or(0, |last| last.index);
                         let id = u64::from(self.stream) << 32 | u64::from(self.sent);
                         self.sent = self.sent.wrapping_add(1);
                         let body = message::encode_append(request);
@@ -318,7 +331,15 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
     }
 }
 
-async fn next_of<S: Stream + Unpin>(input: &mut Option<S>) -> Option<S::Item> {
+async fn next_of<S: Stream + Unpin>(
+    first: &mut Option<S::Item>,
+    input: &mut Option<S>,
+    turn: impl Future<Output = ()>,
+) -> Option<S::Item> {
+    if first.is_some() {
+        return first.take();
+    }
+    turn.await;
     match input {
         Some(input) => input.next().await,
         None => None,
