@@ -9,6 +9,7 @@
 
 mod alone;
 mod disk;
+mod eviction;
 mod failover;
 mod golden;
 mod load;

@@ -269,6 +269,7 @@ impl Local {
         let mut events = Events::new(self.events);
         self.version.0 += 1;
         let (db, now, seed) = (self.db, self.now, self.version.0);
+        self.state.begin(now);
         match resolve(args) {
             Err(error) => reply.error(&error.to_string()),
             Ok(command) if matches!(command.route, Route::Read(_)) => {

@@ -23,6 +23,7 @@ mod config;
 mod context;
 mod error;
 mod events;
+mod eviction;
 mod expiry;
 mod geo;
 pub mod glob;
@@ -58,6 +59,7 @@ pub use command::{
 pub use context::{Read, Write, WriteContext, read, write};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events};
+pub use eviction::{Evicted, reads_count};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;

@@ -6,9 +6,6 @@ use quorate_resp::Reply;
 
 use crate::{Args, Error, Read};
 
-/// What a key costs beside its name and its value: its entry and its share of the map.
-const ENTRY_BYTES: usize = 72;
-
 /// `MEMORY USAGE key [SAMPLES count]`; all elements are counted, whatever the count.
 pub(crate) fn usage(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let mut i = 3;
@@ -22,7 +19,7 @@ pub(crate) fn usage(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Resul
         i += 2;
     }
     match read.get(&args[2]) {
-        Some(entry) => reply.count(ENTRY_BYTES + args[2].len() + entry.value().heap_bytes()),
+        Some(entry) => reply.count(entry.accounted_bytes(args[2].len())),
         None => reply.null(),
     }
     Ok(())

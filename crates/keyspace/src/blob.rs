@@ -1,9 +1,9 @@
-//! Immutable bytes in sixteen: a key, a field, a short string.
+//! Immutable bytes, the short ones in place: a key, a field, a short string.
 //!
-//! Up to 15 bytes live inside the value itself; up to 239 in one reference-counted allocation of a
+//! Up to 23 bytes live inside the value itself; up to 239 in one reference-counted allocation of a
 //! fitting size class; more behind an `Arc<Vec<u8>>`. So a bucket of keys is copied for a snapshot
-//! without copying any bytes. The classes fill jemalloc's (48, 64, 80, 96, 128, 160, 192 and 256
-//! bytes) with 16 bytes of reference counts and one of length; they exist because a thin pointer to
+//! without copying any bytes. Blobs of 16 bytes would do for 15 in place, but most keys are longer, and
+//! an allocation costs each of those 48. The classes fill jemalloc's (48 to 256 bytes, but for one) with 16 bytes of reference counts and one of length; they exist because a thin pointer to
 //! bytes of any length needs `unsafe`, and a fat one would make every entry 8 bytes larger.
 
 use std::cmp::Ordering;
@@ -11,12 +11,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Immutable bytes, 16 bytes in size, cheap to clone. Compared by content.
+use crate::slots;
+
+/// Immutable bytes, 24 bytes in size, cheap to clone. Compared by content.
 #[derive(Clone)]
 pub struct Blob(Repr);
 
 /// Bytes kept inside the blob itself.
-const INLINE_BYTES_MAX: usize = 15;
+const INLINE_BYTES_MAX: usize = 23;
 /// The largest size class; longer content takes a second indirection.
 const CLASS_BYTES_MAX: usize = 239;
 
@@ -27,27 +29,35 @@ enum Repr {
     Class47(Arc<Class<47>>),
     Class63(Arc<Class<63>>),
     Class79(Arc<Class<79>>),
+    Class95(Arc<Class<95>>),
     Class111(Arc<Class<111>>),
     Class143(Arc<Class<143>>),
     Class175(Arc<Class<175>>),
+    Class207(Arc<Class<207>>),
     Class239(Arc<Class<239>>),
     Large(Arc<Vec<u8>>),
 }
 
 // A larger blob makes every entry of every map larger.
-const _: () = assert!(size_of::<Blob>() == 16 && size_of::<Option<Blob>>() == 16);
+const _: () = assert!(size_of::<Blob>() == 24 && size_of::<Option<Blob>>() == 24);
 
-/// 0 to 15 as an enum: the 240 values that a byte has left are where the compiler keeps the tag.
+/// 0 to 23 as an enum: the 232 values that a byte has left are where the compiler keeps the tag.
 #[derive(Clone, Copy)]
 #[rustfmt::skip]
 #[repr(u8)]
-enum InlineLen { L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15 }
+enum InlineLen {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15,
+    L16, L17, L18, L19, L20, L21, L22, L23,
+}
 
 impl InlineLen {
     #[rustfmt::skip]
     const ALL: [InlineLen; INLINE_BYTES_MAX + 1] = {
         use InlineLen::*;
-        [L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15]
+        [
+            L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15,
+            L16, L17, L18, L19, L20, L21, L22, L23,
+        ]
     };
 }
 
@@ -81,14 +91,16 @@ impl Blob {
                 data[..len].copy_from_slice(bytes);
                 Repr::Inline { len: InlineLen::ALL[len], data }
             }
-            16..=31 => Repr::Class31(Class::new(bytes)),
+            24..=31 => Repr::Class31(Class::new(bytes)),
             32..=47 => Repr::Class47(Class::new(bytes)),
             48..=63 => Repr::Class63(Class::new(bytes)),
             64..=79 => Repr::Class79(Class::new(bytes)),
-            80..=111 => Repr::Class111(Class::new(bytes)),
+            80..=95 => Repr::Class95(Class::new(bytes)),
+            96..=111 => Repr::Class111(Class::new(bytes)),
             112..=143 => Repr::Class143(Class::new(bytes)),
             144..=175 => Repr::Class175(Class::new(bytes)),
-            176..=CLASS_BYTES_MAX => Repr::Class239(Class::new(bytes)),
+            176..=207 => Repr::Class207(Class::new(bytes)),
+            208..=CLASS_BYTES_MAX => Repr::Class239(Class::new(bytes)),
             _ => Repr::Large(Arc::new(bytes.to_vec())),
         })
     }
@@ -101,9 +113,11 @@ impl Blob {
             Repr::Class47(class) => class.bytes(),
             Repr::Class63(class) => class.bytes(),
             Repr::Class79(class) => class.bytes(),
+            Repr::Class95(class) => class.bytes(),
             Repr::Class111(class) => class.bytes(),
             Repr::Class143(class) => class.bytes(),
             Repr::Class175(class) => class.bytes(),
+            Repr::Class207(class) => class.bytes(),
             Repr::Class239(class) => class.bytes(),
             Repr::Large(bytes) => bytes,
         }
@@ -121,15 +135,17 @@ impl Blob {
     pub(crate) fn heap_bytes(len: usize) -> usize {
         match len {
             0..=INLINE_BYTES_MAX => 0,
-            16..=31 => 48,
+            24..=31 => 48,
             32..=47 => 64,
             48..=63 => 80,
             64..=79 => 96,
-            80..=111 => 128,
+            80..=95 => 112,
+            96..=111 => 128,
             112..=143 => 160,
             144..=175 => 192,
-            176..=CLASS_BYTES_MAX => 256,
-            _ => 48 + len,
+            176..=207 => 224,
+            208..=CLASS_BYTES_MAX => 256,
+            _ => 48 + slots::class_bytes(len),
         }
     }
 }

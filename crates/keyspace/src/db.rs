@@ -4,39 +4,59 @@
 //! stored and counted until a write finds it or [`crate::Keyspace::expire_slice`] reaches it.
 //! Both happen at apply, so that what is stored is the same on every node.
 
-use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use crate::keyspace::Garbage;
 use crate::removals::{Removals, SLOTS};
-use crate::{Blob, CowMap, Entry, Millis, Rng, Seed, Value, Version};
+use crate::{AccessClock, Blob, CowMap, CowTree, Entry, Millis, Rng, Seed, TreeItem, Value, Version};
+
+/// The keys of a database.
+pub type Keys = CowMap<Entry>;
+
+impl TreeItem for (Millis, Blob) {}
 
 /// One database.
 #[derive(Debug)]
 pub struct Db {
-    pub(crate) map: CowMap<Entry>,
+    pub(crate) map: Keys,
     /// Every key with an expiry, in order of expiry. Derived from `map`, so snapshots leave it out.
-    expiries: BTreeSet<(Millis, Blob)>,
+    expiries: CowTree<(Millis, Blob)>,
     pub(crate) removals: Removals,
     /// Sum of the entries' accounted bytes.
     accounted_bytes: usize,
     garbage: Vec<Garbage>,
+    access: AccessClock,
 }
 
 impl Db {
     pub(crate) fn new(seed: Seed) -> Db {
         Db {
             map: CowMap::new(seed),
-            expiries: BTreeSet::new(),
+            expiries: CowTree::new(),
             removals: Removals::default(),
             accounted_bytes: 0,
             garbage: Vec::new(),
+            access: AccessClock::default(),
         }
+    }
+
+    pub(crate) fn set_access_clock(&mut self, clock: AccessClock) {
+        self.access = clock;
+    }
+
+    /// How uses of keys are noted and read.
+    pub fn access_clock(&self) -> AccessClock {
+        self.access
     }
 
     /// The entry of a key that exists at `now`.
     pub fn get(&self, key: &[u8], now: Millis) -> Option<&Entry> {
         self.map.get(key).filter(|entry| !entry.is_expired(now))
+    }
+
+    /// The entry of a key that is stored, whether expired or not.
+    pub fn stored(&self, key: &[u8]) -> Option<&Entry> {
+        self.map.get(key)
     }
 
     /// Whether the key exists at `now`.
@@ -52,6 +72,7 @@ impl Db {
         }
         let entry = self.map.get_mut_hashed(hash, key)?;
         entry.set_version(version);
+        entry.set_accessed(self.access.used(entry.accessed(), chance(hash, version)));
         let before_bytes = entry.accounted_bytes(key.len());
         Some(EntryMut {
             entry,
@@ -72,7 +93,22 @@ impl Db {
         version: Version,
     ) -> Option<Entry> {
         let hash = self.map.seed().hash(key);
-        let entry = Entry::new(value, expires, version);
+        let accessed = match (self.access, self.map.get_hashed(hash, key)) {
+            // What takes the place of a value goes on with its frequency.
+            (AccessClock::Frequency { .. }, Some((_, old))) => {
+                self.access.used(old.accessed(), chance(hash, version))
+            }
+            _ => self.access.created(),
+        };
+        self.put_hashed(hash, key, Entry::new(value, expires, version, accessed))
+    }
+
+    /// Stores an entry as it is; returns the one that was stored.
+    pub(crate) fn put(&mut self, key: &[u8], entry: Entry) -> Option<Entry> {
+        self.put_hashed(self.map.seed().hash(key), key, entry)
+    }
+
+    fn put_hashed(&mut self, hash: u64, key: &[u8], entry: Entry) -> Option<Entry> {
         let expires = entry.expires();
         self.accounted_bytes += entry.accounted_bytes(key.len());
         let old = self.map.insert_hashed(hash, key, entry);
@@ -82,6 +118,24 @@ impl Db {
         }
         self.move_expiry(key, old.as_ref().and_then(Entry::expires), expires);
         old
+    }
+
+    /// Notes a use of a key; whether it exists at `now`. The key does not count as changed. `version` stands
+    /// for chance.
+    pub fn touch(&mut self, key: &[u8], now: Millis, version: Version) -> bool {
+        let hash = self.map.seed().hash(key);
+        let Some((_, entry)) = self.map.get_hashed(hash, key).filter(|(_, entry)| !entry.is_expired(now))
+        else {
+            return false;
+        };
+        let accessed = self.access.used(entry.accessed(), chance(hash, version));
+        // Most uses follow another within the clock's unit; a change would copy what a snapshot shares.
+        if accessed != entry.accessed()
+            && let Some(entry) = self.map.get_mut_hashed(hash, key)
+        {
+            entry.set_accessed(accessed);
+        }
+        true
     }
 
     /// Removes a key; returns its entry where it existed at `now`. A value that is slow to free is
@@ -182,6 +236,19 @@ impl Db {
         self.map.iter().skip(rank).find_map(live).or_else(|| self.map.iter().find_map(live))
     }
 
+    /// A uniformly random key among those that are stored, expired ones included, for eviction.
+    pub fn sample(&self, rng: &mut Rng) -> Option<(&Blob, &Entry)> {
+        let len = self.map.len();
+        if len == 0 { None } else { self.map.nth(rng.index(len)) }
+    }
+
+    /// A uniformly random key among those that have an expiry.
+    pub fn sample_expiring(&self, rng: &mut Rng) -> Option<(&Blob, &Entry)> {
+        let len = self.expiries.len();
+        let (_, key) = if len == 0 { None } else { self.expiries.get(rng.index(len)) }?;
+        self.map.get_key_value(key)
+    }
+
     /// What WATCH remembers of a key: it differs from what EXEC finds if the key was changed,
     /// created, removed, or has expired in between. It may differ though nothing happened to this
     /// key, where another key of the same hash prefix was removed.
@@ -204,7 +271,7 @@ impl Db {
     pub fn flush(&mut self, now: Millis, version: Version) -> usize {
         let len = self.map.len();
         note_live(&self.map, &mut self.removals, now, version);
-        let empty = CowMap::new(self.map.seed());
+        let empty = Keys::new(self.map.seed());
         self.garbage.push(Garbage::Keys(std::mem::replace(&mut self.map, empty)));
         self.garbage.push(Garbage::Expiries(std::mem::take(&mut self.expiries)));
         self.accounted_bytes = 0;
@@ -230,7 +297,7 @@ impl Db {
     }
 
     /// The earliest expiry and its key.
-    pub(crate) fn first_expiry(&self) -> Option<&(Millis, Blob)> {
+    pub fn first_expiry(&self) -> Option<&(Millis, Blob)> {
         self.expiries.first()
     }
 
@@ -271,13 +338,19 @@ impl Db {
             return;
         }
         if let Some(old) = old {
-            let removed = self.expiries.remove(&(old, Blob::new(key)));
-            assert!(removed, "every key with an expiry is in the index");
+            let removed = self.expiries.remove(self.expiry_place(old, key));
+            let is_it = removed.is_some_and(|(at, name)| at == old && *name == *key);
+            assert!(is_it, "every key with an expiry is in the index");
         }
         if let Some(new) = new {
             let (key, _) = self.map.get_key_value(key).expect("only stored keys get an expiry");
-            self.expiries.insert((new, key.clone()));
+            self.expiries.insert(self.expiry_place(new, key), (new, key.clone()));
         }
+    }
+
+    /// Where in the index a key with this expiry is, or belongs.
+    fn expiry_place(&self, at: Millis, key: &[u8]) -> usize {
+        self.expiries.partition_point(|(other, name)| (*other, &**name) < (at, key))
     }
 
     /// Keeps a share of a value that is slow to free, so that nobody else drops the last one.
@@ -286,6 +359,11 @@ impl Db {
             self.garbage.push(Garbage::Value(value.clone()));
         }
     }
+}
+
+/// A number as good as random that is the same on every node.
+fn chance(hash: u64, version: Version) -> u64 {
+    (hash ^ version.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// Notes the removal of keys that exist, for WATCH on those that come to be missing; of each by itself where there

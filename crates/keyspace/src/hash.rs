@@ -1,7 +1,7 @@
 //! The hash type: a packed list of pairs while it is small, a table once it is not.
 
 use crate::packed::{self, Packed, PackedIter};
-use crate::{Blob, CowMap, Iter, Seed};
+use crate::{Blob, CowMap, Iter, Seed, slots};
 
 /// A hash. It begins packed, in order of insertion as Redis' listpack, becomes a table when it
 /// passes a limit, and never goes back.
@@ -13,7 +13,7 @@ pub struct HashValue {
 #[derive(Clone, Debug)]
 enum Repr {
     Packed(Packed),
-    Table(Table),
+    Table(Box<Table>),
 }
 
 /// Pairs in a table, with what they amount to.
@@ -162,8 +162,8 @@ impl HashValue {
     pub(crate) fn heap_bytes(&self) -> usize {
         HEAD_BYTES
             + match &self.repr {
-                Repr::Packed(packed) => packed.data().len(),
-                Repr::Table(table) => table.heap_bytes,
+                Repr::Packed(packed) => slots::class_bytes(packed.data().len()),
+                Repr::Table(table) => TABLE_BYTES + table.heap_bytes,
             }
     }
 
@@ -182,7 +182,7 @@ impl HashValue {
     pub(crate) fn from_table(map: CowMap<Blob>) -> HashValue {
         let mut table = Table { map: CowMap::new(map.seed()), heap_bytes: 0, encoded_bytes: 0 };
         map.iter().for_each(|(field, value)| table.count(field, value));
-        HashValue { repr: Repr::Table(Table { map, ..table }) }
+        HashValue { repr: Repr::Table(Box::new(Table { map, ..table })) }
     }
 
     fn make_table(&mut self, seed: Seed) {
@@ -191,7 +191,7 @@ impl HashValue {
         packed.iter().for_each(|(field, value)| {
             table.insert(field, value);
         });
-        self.repr = Repr::Table(table);
+        self.repr = Repr::Table(Box::new(table));
     }
 }
 
@@ -236,14 +236,16 @@ impl Default for HashValue {
 }
 
 /// The shared allocation that holds a hash.
-const HEAD_BYTES: usize = 80;
+const HEAD_BYTES: usize = 48;
+/// The allocation that holds a table.
+const TABLE_BYTES: usize = 48;
 
 fn pair_bytes(field_bytes: usize, value_bytes: usize) -> usize {
     PAIR_BYTES + Blob::heap_bytes(field_bytes) + Blob::heap_bytes(value_bytes)
 }
 
 /// Field, value and hash in a bucket, with its spare room.
-const PAIR_BYTES: usize = 46;
+const PAIR_BYTES: usize = 62;
 
 /// The pairs of a [`HashValue`].
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! All databases together: what one state machine holds.
 
-use std::collections::BTreeSet;
-
-use crate::{Blob, CowMap, DATABASES, Db, DbIndex, Entry, Millis, Seed, Snapshot, Value, Version};
+use crate::{
+    AccessClock, Blob, CowTree, DATABASES, Db, DbIndex, Keys, Millis, Seed, Snapshot, Value, Version,
+};
 
 /// The sixteen databases. One that is replaced whole (a snapshot was installed) is slow to free:
 /// drop it where nobody waits.
@@ -31,6 +31,12 @@ impl Keyspace {
     /// A database to change.
     pub fn db_mut(&mut self, index: DbIndex) -> &mut Db {
         &mut self.dbs[index.index()]
+    }
+
+    /// Says how uses of keys are noted from now on. Not a part of snapshots: it follows from the clock
+    /// and the settings, so set it whenever either changes.
+    pub fn set_access_clock(&mut self, clock: AccessClock) {
+        self.dbs.iter_mut().for_each(|db| db.set_access_clock(clock));
     }
 
     /// Exchanges two different databases (SWAPDB). Keys that exist in either count as changed in both.
@@ -109,7 +115,7 @@ pub enum Garbage {
     /// A large value.
     Value(Value),
     /// A database's keys.
-    Keys(CowMap<Entry>),
+    Keys(Keys),
     /// A database's index of expiries.
-    Expiries(BTreeSet<(Millis, Blob)>),
+    Expiries(CowTree<(Millis, Blob)>),
 }

@@ -13,6 +13,7 @@
 //! The apply task alone calls what changes a [`Keyspace`]; connection tasks call what reads it; the
 //! snapshot thread owns a [`Snapshot`].
 
+mod access;
 mod blob;
 mod cow_map;
 mod cow_tree;
@@ -31,16 +32,18 @@ mod removals;
 mod rng;
 mod seed;
 mod set;
+mod slots;
 mod snapshot;
 mod sorted_set;
 mod stream;
 mod string;
 mod value;
 
+pub use access::AccessClock;
 pub use blob::Blob;
 pub use cow_map::{CowMap, Iter};
 pub use cow_tree::{CowTree, TreeItem, TreeIter};
-pub use db::{Db, EntryMut};
+pub use db::{Db, EntryMut, Keys};
 pub use error::Error;
 pub use format::VERSION as FORMAT_VERSION;
 pub use format::{Decoder, Encoder};

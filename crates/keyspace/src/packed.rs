@@ -8,6 +8,8 @@
 //!
 //! The same bytes are the hash's payload in a snapshot, so loading one checks every length.
 
+use crate::slots;
+
 /// A list of pairs; look-ups walk it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
@@ -60,10 +62,10 @@ impl Packed {
                 false
             }
             None => {
-                // Small hashes are many: room for this pair alone until the list is long.
-                let needed = field.len() + value.len() + 2 * LENGTH_BYTES_MAX;
+                // Small hashes are many: no more room than the allocator gives anyway.
+                let needed = encoded_bytes(field.len()) + encoded_bytes(value.len());
                 if self.data.capacity() - self.data.len() < needed {
-                    self.data.reserve_exact(needed + self.data.len() / 8);
+                    self.data.reserve_exact(slots::class_bytes(self.data.len() + needed) - self.data.len());
                 }
                 push(&mut self.data, field);
                 push(&mut self.data, value);

@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::format::{Contents, Place};
 use crate::removals::Removals;
-use crate::{Blob, CowMap, DbIndex, Entry, Keyspace, Seed};
+use crate::{Blob, DbIndex, Entry, Keys, Keyspace, Seed};
 
 /// All databases as they were at [`Keyspace::capture`].
 ///
@@ -15,7 +15,7 @@ use crate::{Blob, CowMap, DbIndex, Entry, Keyspace, Seed};
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) seed: Seed,
-    pub(crate) dbs: Vec<(CowMap<Entry>, Removals)>,
+    pub(crate) dbs: Vec<(Keys, Removals)>,
 }
 
 const _: fn() = || {
@@ -70,6 +70,7 @@ fn entry_digest(db: DbIndex, key: &Blob, entry: &Entry) -> u64 {
         Some(at) => digest.number(at.0 as u64),
         None => digest.byte(0),
     }
+    digest.number(entry.accessed().into());
     digest.byte(entry.value().format_type());
     match entry.value().contents(&Place::Start) {
         Contents::Number(bytes) => digest.number(u64::from_le_bytes(bytes)),

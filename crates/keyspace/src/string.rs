@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::Blob;
+use crate::{Blob, slots};
 
 /// Longest string that Redis embeds beside its object header (`OBJ_ENCODING_EMBSTR_SIZE_LIMIT`).
 const EMBSTR_BYTES_MAX: usize = 44;
@@ -162,7 +162,7 @@ impl StringValue {
         match self {
             StringValue::Int(_) => 0,
             StringValue::Bytes(blob) => Blob::heap_bytes(blob.len()),
-            StringValue::Raw(buffer) => 48 + buffer.len(),
+            StringValue::Raw(buffer) => 48 + slots::class_bytes(buffer.len()),
         }
     }
 }
@@ -202,7 +202,10 @@ fn grow_to(buffer: &mut Vec<u8>, len: usize) {
 
 fn reserve(buffer: &mut Vec<u8>, additional: usize) {
     let needed = buffer.len() + additional;
-    if needed > buffer.capacity() {
+    if buffer.is_empty() {
+        // Most strings are set once, whatever the command.
+        buffer.reserve_exact(needed);
+    } else if needed > buffer.capacity() {
         let spare = if needed <= DOUBLING_BYTES_MAX { needed } else { needed / 4 };
         buffer.reserve_exact(additional + spare);
     }

@@ -23,8 +23,8 @@ pub enum Value {
 }
 
 // Every key of the keyspace pays for these.
-const _: () = assert!(size_of::<Value>() == 16);
-const _: () = assert!(size_of::<Entry>() <= 40);
+const _: () = assert!(size_of::<Value>() == 24);
+const _: () = assert!(size_of::<Entry>() <= 48);
 
 impl Value {
     /// A string of these bytes, as SET stores it.
@@ -222,14 +222,13 @@ pub struct Entry {
     /// Milliseconds since the Unix epoch, or [`NEVER`].
     expires: i64,
     version: Version,
-    /// Room for the time and frequency of access (OBJECT IDLETIME, OBJECT FREQ). Not kept yet:
-    /// reads share the keyspace, so it wants an atomic, and what OBJECT replies must be agreed.
-    _accessed: u32,
+    /// See [`crate::AccessClock`].
+    accessed: u32,
 }
 
 impl Entry {
-    pub(crate) fn new(value: Value, expires: Option<Millis>, version: Version) -> Entry {
-        let mut entry = Entry { value, expires: NEVER, version, _accessed: 0 };
+    pub(crate) fn new(value: Value, expires: Option<Millis>, version: Version, accessed: u32) -> Entry {
+        let mut entry = Entry { value, expires: NEVER, version, accessed };
         entry.set_expires(expires);
         entry
     }
@@ -260,6 +259,16 @@ impl Entry {
         self.version
     }
 
+    /// When the key was used, or how often: see [`crate::AccessClock`].
+    pub fn accessed(&self) -> u32 {
+        self.accessed
+    }
+
+    /// Sets when the key was used, or how often.
+    pub fn set_accessed(&mut self, accessed: u32) {
+        self.accessed = accessed;
+    }
+
     /// Whether the key no longer exists at this time.
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires != NEVER && self.expires <= now.0
@@ -273,15 +282,15 @@ impl Entry {
         self.version = version;
     }
 
-    /// The entry's share of `memory_bytes` under a key of this length.
-    pub(crate) fn accounted_bytes(&self, key_bytes: usize) -> usize {
+    /// The entry's share of [`crate::Keyspace::memory_bytes`] under a key of this length (MEMORY USAGE).
+    pub fn accounted_bytes(&self, key_bytes: usize) -> usize {
         let expiry = if self.expires == NEVER { 0 } else { EXPIRY_BYTES };
         ENTRY_BYTES + crate::Blob::heap_bytes(key_bytes) + self.value.heap_bytes() + expiry
     }
 }
 
-/// Key, entry and hash in a bucket, with the bucket's spare room and its share of the directory,
+/// Blob, entry and hash in a bucket, with the bucket's spare room and its share of the directory,
 /// as measured by the keyspace bench at a million keys.
-const ENTRY_BYTES: usize = 92;
+const ENTRY_BYTES: usize = 89;
 /// A place in the index of expiries.
 const EXPIRY_BYTES: usize = 40;

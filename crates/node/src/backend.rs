@@ -166,6 +166,7 @@ impl Backend for Node {
             config_file: self.inner.options.config_file.clone(),
             allocated_bytes: self.inner.allocated_bytes.get().and_then(|ask| ask()),
             expired_keys: running.replica.expired(),
+            evicted_keys: running.replica.evicted(),
         }
     }
 }

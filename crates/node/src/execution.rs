@@ -28,6 +28,11 @@ const POSITION_BITS: u32 = 20;
 /// Replies that are ready to go, once the lock is released.
 pub(crate) type Outbox = Vec<(tokio::sync::oneshot::Sender<Result<bytes::Bytes, Failure>>, bytes::Bytes)>;
 
+/// The version of what is done at the end of an entry, after its requests.
+pub(crate) fn last_version(index: u64) -> Version {
+    Version((index << POSITION_BITS) | ((1 << POSITION_BITS) - 1))
+}
+
 /// A batch that passed, and on its origin the groups that wait for its replies.
 pub(crate) struct BatchEntry<'a> {
     pub(crate) id: LogId,

@@ -30,7 +30,7 @@ use crate::machine::Replica;
 const INBOX_BATCHES: usize = 1024;
 /// An idle leader proposes a tick this often, so that time moves. Less than [`crate::clock::GRANT`].
 const TICK: Duration = Duration::from_millis(250);
-/// While keys are due it does so this often, so that they go physically as well.
+/// While keys are due, or are to be evicted, it does so this often, so that they go physically as well.
 const BUSY_TICK: Duration = Duration::from_millis(25);
 /// The leader has every node compute a digest of its state this often.
 const CHECK: Duration = Duration::from_secs(600);
@@ -136,7 +136,7 @@ impl Leader {
                         (last_check, last_stamp) = (Instant::now(), Instant::now());
                         let _refused = raft.propose(batch::check(stamp), |_| ()).await;
                     }
-                    let due = replica.next_expiry() <= self.clock.now();
+                    let due = replica.next_expiry() <= self.clock.now() || replica.has_more_to_evict();
                     if last_stamp.elapsed() >= if due { BUSY_TICK } else { TICK }
                         && let Some(stamp) = self.stamp(term, seeds())
                     {

@@ -217,6 +217,7 @@ impl Life {
         }
         tasks.spawn(watch::members(inner.clone(), raft.clone(), disk));
         tasks.spawn(watch::leadership(raft.clone(), stop.clone()));
+        tasks.spawn(watch::uses(inner.clone(), pipeline.clone()));
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });

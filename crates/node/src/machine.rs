@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{State, StateDecoder, StateEncoder};
+use quorate_commands::{Events, State, StateDecoder, StateEncoder};
 use quorate_keyspace::{Millis, Rng, Seed};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::Reply;
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::batch::{Data, Stamp};
 use crate::divergence::Divergence;
-use crate::execution::{BatchEntry, run_batch};
+use crate::execution::{BatchEntry, last_version, run_batch};
 use crate::origins::{Admission, Origins};
 use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
@@ -35,6 +35,8 @@ use crate::session::Front;
 /// Due keys that one entry removes at most; the rest follows with the next entries. They do not exist
 /// logically from the moment they are due.
 const EXPIRED_PER_ENTRY_MAX: usize = 512;
+/// Sets the chance of evictions apart from that of the batch's commands.
+const EVICTION_SEED: u64 = 0x6576_6963_7469_6f6e;
 /// The first block of a snapshot: format of the machine's own part.
 pub(crate) const HEAD_FORMAT: u8 = 1;
 
@@ -70,7 +72,9 @@ pub(crate) struct Replica {
     next_expiry: AtomicI64,
     writes: AtomicU64,
     expired: AtomicU64,
+    evicted: AtomicU64,
     out_of_memory: AtomicBool,
+    has_more_to_evict: AtomicBool,
 }
 
 impl Replica {
@@ -83,7 +87,9 @@ impl Replica {
             next_expiry: AtomicI64::new(i64::MAX),
             writes: AtomicU64::new(0),
             expired: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
+            has_more_to_evict: AtomicBool::new(false),
         })
     }
 
@@ -126,7 +132,18 @@ impl Replica {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Whether the data has reached the memory limit: no command that adds data is to be proposed.
+    /// Keys evicted since the start, for metrics.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the data exceeds the memory limit and the next entry goes on with evicting.
+    pub(crate) fn has_more_to_evict(&self) -> bool {
+        self.has_more_to_evict.load(Ordering::Relaxed)
+    }
+
+    /// Whether the data exceeds the memory limit and nothing can be evicted: no command that adds data is to be
+    /// proposed.
     pub(crate) fn out_of_memory(&self) -> bool {
         self.out_of_memory.load(Ordering::Relaxed)
     }
@@ -169,14 +186,14 @@ impl Machine {
         match data {
             Data::Tick(stamp) => {
                 let mut replicated = self.replica.replicated.write();
-                begin(&mut replicated, stamp);
-                self.finish(&mut replicated);
+                let before_bytes = begin(&mut replicated, stamp);
+                self.finish(&mut replicated, id, stamp, before_bytes);
                 Ok(())
             }
             Data::Check(stamp) => {
                 let mut replicated = self.replica.replicated.write();
-                begin(&mut replicated, stamp);
-                self.finish(&mut replicated);
+                let before_bytes = begin(&mut replicated, stamp);
+                self.finish(&mut replicated, id, stamp, before_bytes);
                 self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
                 Ok(())
             }
@@ -184,7 +201,7 @@ impl Machine {
                 let mut outbox = Vec::new();
                 let result = {
                     let mut replicated = self.replica.replicated.write();
-                    begin(&mut replicated, stamp);
+                    let before_bytes = begin(&mut replicated, stamp);
                     let admission = replicated.origins.admit(origin, sequence);
                     let own = origin == self.pipeline.origin();
                     let result = match admission {
@@ -207,7 +224,7 @@ impl Machine {
                         }
                         Admission::Repeat | Admission::Stale => Ok(0),
                     };
-                    self.finish(&mut replicated);
+                    self.finish(&mut replicated, id, stamp, before_bytes);
                     result
                 };
                 let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
@@ -221,23 +238,30 @@ impl Machine {
         }
     }
 
-    /// Housekeeping of every entry: due keys, and large dropped values, which another thread frees.
-    fn finish(&self, replicated: &mut Replicated) {
+    /// Housekeeping of every entry: due keys, keys that the memory limit asks for, and large dropped values, which
+    /// another thread frees.
+    fn finish(&self, replicated: &mut Replicated, id: LogId, stamp: Stamp, before_bytes: usize) {
         let now = replicated.state.clock;
         let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
         self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
         let next = replicated.state.keyspace.next_expiry().map_or(i64::MAX, |next| next.0);
         self.replica.next_expiry.store(next, Ordering::Relaxed);
-        let limit = replicated.state.settings.maxmemory();
-        let full = limit > 0 && replicated.state.keyspace.memory_bytes() >= limit;
-        self.replica.out_of_memory.store(full, Ordering::Relaxed);
+        let evicted = replicated.state.evict(
+            before_bytes,
+            &mut Rng::from_u64(stamp.seed ^ EVICTION_SEED),
+            last_version(id.index),
+            &mut Events::new(replicated.state.settings.events()),
+        );
+        self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
+        self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
+        self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
         self.reclaimer.free(replicated.state.keyspace.take_garbage());
         self.replica.clock.store(now.0, Ordering::Release);
     }
 }
 
-/// Moves the clock; the first stamp of all seeds the maps, which are still empty.
-fn begin(replicated: &mut Replicated, stamp: Stamp) {
+/// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the data takes.
+fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
     if !replicated.seeded {
         let mut rng = Rng::from_u64(stamp.seed);
         let mut seed = [0; 16];
@@ -246,8 +270,8 @@ fn begin(replicated: &mut Replicated, stamp: Stamp) {
         replicated.state = State::new(Seed(seed));
         replicated.seeded = true;
     }
-    let clock = &mut replicated.state.clock;
-    *clock = (*clock).max(stamp.time);
+    replicated.state.begin(stamp.time);
+    replicated.state.keyspace.memory_bytes()
 }
 
 impl StateMachine for Machine {

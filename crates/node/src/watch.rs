@@ -1,5 +1,5 @@
 //! What a node keeps an eye on while it lives: consensus itself, who leads, whom it hears of, whether its
-//! state is what the others have, and whether it is a member still.
+//! state is what the others have, whether it is a member still, and which keys its reads have used.
 //!
 //! What it leaves to others: what makes states comparable ([`crate::divergence`]), what a phase means to
 //! clients and administrators ([`crate::node`]).
@@ -22,8 +22,11 @@ use tokio_util::sync::CancellationToken;
 use crate::divergence::Verdict;
 use crate::node::{Error, Inner, Phase, REMOVED};
 use crate::peers::HEARD_MAX;
+use crate::pipeline::Pipeline;
 use crate::rules;
 
+/// How often the log is told of reads.
+const TELL_USES: Duration = Duration::from_millis(250);
 /// How often every other member is pinged, for its clock and its life.
 const PING: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,23 @@ pub(crate) async fn leadership(raft: Raft, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             changed = leadership.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Tells the log which keys this node's reads have used.
+pub(crate) async fn uses(inner: Arc<Inner>, pipeline: Arc<Pipeline>) {
+    let mut rounds = tokio::time::interval(TELL_USES);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        let group = inner.front.uses.take();
+        if !group.is_empty() {
+            // Uses that do not get through are forgotten: the next reads tell of the keys again.
+            let _told = pipeline.write(group).await;
         }
     }
 }

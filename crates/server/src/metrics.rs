@@ -84,6 +84,7 @@ impl Collector for Scrape {
         w.gauge("keys", "Keys in all databases", None, report.keys)?;
         w.gauge("data", "Accounted size of the data", Some(&Unit::Bytes), report.memory_bytes)?;
         w.counter("expired_keys", "Expired keys removed", facts.expired_keys)?;
+        w.counter("evicted_keys", "Keys evicted at the memory limit", facts.evicted_keys)?;
         if let Some(memory) = (self.hooks.memory)() {
             w.gauge("memory_allocated", "Live allocations", Some(&Unit::Bytes), memory.allocated_bytes)?;
             w.gauge("memory_resident", "Physical memory", Some(&Unit::Bytes), memory.resident_bytes)?;

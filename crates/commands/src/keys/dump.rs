@@ -1,8 +1,9 @@
 //! Values in and out in Redis' own format: `DUMP` and `RESTORE`.
 
-use quorate_keyspace::Millis;
+use quorate_keyspace::{AccessClock, Millis};
 use quorate_resp::Reply;
 
+use crate::eviction::access_clock;
 use crate::rdb::{self, Shape};
 use crate::{Args, Error, EventClass, Read, Write};
 
@@ -20,13 +21,13 @@ pub(crate) fn dump(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result
 struct Options {
     replace: bool,
     absolute: bool,
+    idle_seconds: Option<i64>,
+    frequency: Option<u8>,
 }
 
 impl Options {
-    /// Checks the time and frequency of access as well, though they are not kept.
     fn parse(args: Args<'_>) -> Result<Options, Error> {
         let mut options = Options::default();
-        let (mut idle_given, mut frequency_given) = (false, false);
         let mut i = 4;
         while i < args.len() {
             let more = i + 1 < args.len();
@@ -34,18 +35,17 @@ impl Options {
                 options.replace = true;
             } else if args.is(i, "ABSTTL") {
                 options.absolute = true;
-            } else if more && args.is(i, "IDLETIME") && !frequency_given {
+            } else if more && args.is(i, "IDLETIME") && options.frequency.is_none() {
                 i += 1;
-                if args.integer(i)? < 0 {
+                let seconds = args.integer(i)?;
+                if seconds < 0 {
                     return Err(Error::text("ERR Invalid IDLETIME value, must be >= 0"));
                 }
-                idle_given = true;
-            } else if more && args.is(i, "FREQ") && !idle_given {
+                options.idle_seconds = Some(seconds);
+            } else if more && args.is(i, "FREQ") && options.idle_seconds.is_none() {
                 i += 1;
-                if !(0..=255).contains(&args.integer(i)?) {
-                    return Err(Error::text("ERR Invalid FREQ value, must be >= 0 and <= 255"));
-                }
-                frequency_given = true;
+                let invalid = |_| Error::text("ERR Invalid FREQ value, must be >= 0 and <= 255");
+                options.frequency = Some(u8::try_from(args.integer(i)?).map_err(invalid)?);
             } else {
                 return Err(Error::Syntax);
             }
@@ -86,6 +86,18 @@ pub(crate) fn restore(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) 
         }
     } else {
         write.set(key, value, expires);
+        let clock = access_clock(&write.state.settings, write.now);
+        let by_frequency = matches!(clock, AccessClock::Frequency { .. });
+        let accessed = match (options.idle_seconds, options.frequency) {
+            (Some(idle), _) if !by_frequency => {
+                Some(clock.idle_for(u32::try_from(idle).unwrap_or(u32::MAX / 2)))
+            }
+            (_, Some(counter)) if by_frequency => Some(clock.with_counter(counter)),
+            _ => None,
+        };
+        if let (Some(accessed), Some(mut entry)) = (accessed, write.get_mut(key)) {
+            entry.set_accessed(accessed);
+        }
         write.notify(EventClass::Generic, "restore", key);
     }
     reply.ok();

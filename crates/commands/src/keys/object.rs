@@ -3,6 +3,7 @@
 use quorate_keyspace::{Entry, StringValue, Value};
 use quorate_resp::Reply;
 
+use crate::eviction::access_clock;
 use crate::{Args, Error, Read};
 
 /// `OBJECT ENCODING key`
@@ -25,38 +26,37 @@ pub(crate) fn object_refcount(read: &Read<'_>, args: Args<'_>, reply: &mut Reply
 
 /// `OBJECT IDLETIME key`
 ///
-/// Accesses are not kept track of, so a value counts as just used.
+/// A read counts as a use once the log tells of it: see [`crate::eviction`].
 pub(crate) fn object_idletime(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    if read.get(&args[2]).is_none() {
+    let Some(entry) = read.get(&args[2]) else {
         reply.null();
         return Ok(());
-    }
+    };
     if evicts_by(read, "lfu") {
         return Err(Error::text(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
              between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    reply.integer(0);
+    let clock = access_clock(&read.state.settings, read.now);
+    reply.integer(clock.idle_seconds(entry.accessed()).into());
     Ok(())
 }
 
 /// `OBJECT FREQ key`
-///
-/// Accesses are not kept track of: a value has the count that Redis gives a new one.
 pub(crate) fn object_freq(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    const FREQUENCY_INITIAL: i64 = 5;
-    if read.get(&args[2]).is_none() {
+    let Some(entry) = read.get(&args[2]) else {
         reply.null();
         return Ok(());
-    }
+    };
     if !evicts_by(read, "lfu") {
         return Err(Error::text(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    reply.integer(FREQUENCY_INITIAL);
+    let clock = access_clock(&read.state.settings, read.now);
+    reply.integer(clock.counter(entry.accessed()).into());
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         Cluster,
         Memory(0, i64::MAX),
         "0",
-        "Memory limit of the data; beyond it, commands that add data are refused. 0: no limit.",
+        "Memory limit of the data; beyond it, keys are evicted, or commands that add data refused. 0: no limit.",
     ),
     Setting::new(
         "maxmemory-policy",
@@ -34,11 +34,15 @@ pub(super) const SETTINGS: &[Setting] = &[
             "noeviction",
         ]),
         "noeviction",
-        "What to remove at the memory limit. Nothing is removed yet, whatever it says.",
-    )
-    .kept(),
-    Setting::new("maxmemory-samples", Cluster, Integer(1, INT_MAX), "5", "Keys to look at for each removal.")
-        .kept(),
+        "Which keys are evicted at the memory limit: all or those with an expiry, and which of them first.",
+    ),
+    Setting::new(
+        "maxmemory-samples",
+        Cluster,
+        Integer(1, INT_MAX),
+        "5",
+        "Keys to look at for each that is evicted, at most 64.",
+    ),
     Setting::new(
         "maxmemory-eviction-tenacity",
         Cluster,
@@ -285,16 +289,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         Integer(0, INT_MAX),
         "10",
         "How fast the counter of a key's use saturates.",
-    )
-    .kept(),
+    ),
     Setting::new(
         "lfu-decay-time",
         Cluster,
         Integer(0, INT_MAX),
         "1",
         "Minutes after which the counter of a key's use falls.",
-    )
-    .kept(),
+    ),
     Setting::new("hz", Cluster, Integer(0, INT_MAX), "10", "How often Redis' background work runs.").kept(),
     Setting::new("dynamic-hz", Cluster, Switch, "yes", "Whether hz follows the number of clients.").kept(),
     Setting::new("activerehashing", Cluster, Switch, "yes", "Whether tables grow in the background.").kept(),

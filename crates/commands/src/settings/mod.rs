@@ -157,6 +157,12 @@ const STREAM_NODE_MAX_ENTRIES: SettingId = SettingId::of("stream-node-max-entrie
 const NOTIFY_KEYSPACE_EVENTS: SettingId = SettingId::of("notify-keyspace-events");
 const MAXMEMORY_POLICY: SettingId = SettingId::of("maxmemory-policy");
 const MAXMEMORY: SettingId = SettingId::of("maxmemory");
+const MAXMEMORY_SAMPLES: SettingId = SettingId::of("maxmemory-samples");
+const LFU_LOG_FACTOR: SettingId = SettingId::of("lfu-log-factor");
+const LFU_DECAY_TIME: SettingId = SettingId::of("lfu-decay-time");
+
+/// Samples for one eviction, whatever the setting says: apply waits for them.
+const SAMPLES_MAX: usize = 64;
 
 /// The values of all settings, of one scope: the cluster's in the replicated state, a node's own beside it.
 #[derive(Clone, PartialEq, Eq)]
@@ -389,6 +395,21 @@ impl Settings {
     /// Memory limit of the data in bytes; 0: no limit.
     pub fn maxmemory(&self) -> usize {
         self.size(MAXMEMORY)
+    }
+
+    /// Keys to look at for each that is evicted.
+    pub fn maxmemory_samples(&self) -> usize {
+        self.size(MAXMEMORY_SAMPLES).min(SAMPLES_MAX)
+    }
+
+    /// How many uses of a key it takes to raise its counter.
+    pub fn lfu_log_factor(&self) -> u32 {
+        u32::try_from(self.number(LFU_LOG_FACTOR)).unwrap_or(u32::MAX)
+    }
+
+    /// Minutes after which the counter of an unused key sinks by one; 0: never.
+    pub fn lfu_decay_time(&self) -> u32 {
+        u32::try_from(self.number(LFU_DECAY_TIME)).unwrap_or(u32::MAX)
     }
 
     /// Which keyspace events are published.

@@ -422,7 +422,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the keys",
         summary: "Counts existing keys and marks them as used.",
         arguments: &[Argument::key("key").multiple()],
-        route: Route::Read(existence::exists),
+        route: Route::Write(existence::touch),
         ..ROW
     },
     Command {

@@ -6,15 +6,13 @@
 
 use std::cmp::Ordering;
 
-use crate::Blob;
+use crate::{Blob, slots};
 
 /// Most pairs in a bucket, unless their hashes cannot be told apart.
 pub(super) const LEN_MAX: usize = 64;
 /// Neighbours with fewer pairs in all become one. Half of `LEN_MAX`, so that a bucket is not
 /// divided and merged in turn.
 pub(super) const MERGED_LEN_MAX: usize = 32;
-/// Room that is added when a bucket is full: tight, as there are very many.
-const SPARE_LEN: usize = 4;
 
 #[derive(Clone)]
 pub(super) struct Bucket<V> {
@@ -28,8 +26,9 @@ struct Record<V> {
     value: V,
 }
 
-// One cache line a key.
-const _: () = assert!(size_of::<Record<crate::Entry>>() == 64);
+// The price of every key, and of every member of a large set.
+const _: () = assert!(size_of::<Record<crate::Entry>>() == 80);
+const _: () = assert!(size_of::<Record<()>>() == 32);
 
 impl<V> Bucket<V> {
     pub(super) fn new() -> Bucket<V> {
@@ -79,14 +78,15 @@ impl<V> Bucket<V> {
 
     pub(super) fn insert_at(&mut self, index: usize, hash: u64, key: Blob, value: V) {
         if self.records.len() == self.records.capacity() {
-            self.records.reserve_exact(SPARE_LEN);
+            let len = self.records.len();
+            self.records.reserve_exact(slots::fitting(len + 1, size_of::<Record<V>>()) - len);
         }
         self.records.insert(index, Record { hash, key, value });
     }
 
     pub(super) fn remove_at(&mut self, index: usize) -> V {
         let record = self.records.remove(index);
-        if self.records.capacity() > 2 * self.records.len() + SPARE_LEN {
+        if self.records.capacity() > 2 * self.records.len() + 4 {
             self.records.shrink_to_fit();
         }
         record.value

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::TreeItem;
+use crate::slots;
 
 /// Most items in a leaf, and most children of an inner node.
 pub(super) const SLOTS_MAX: usize = 64;
@@ -11,8 +12,6 @@ const SMALL_SLOTS_MAX: usize = 16;
 /// Neighbours merge if they have no more slots together: fewer than `SLOTS_MAX`, so that a node is
 /// not divided and merged in turn.
 const MERGED_SLOTS_MAX: usize = 48;
-/// Room that is added when a node's slots are used up: tight, as there are very many.
-const SPARE_SLOTS: usize = 4;
 
 #[derive(Clone)]
 pub(super) enum Node<T> {
@@ -289,7 +288,8 @@ pub(super) fn mend<T: TreeItem>(children: &mut Vec<Child<T>>, at: usize) {
 pub(super) fn put<E>(slots: &mut Vec<E>, at: usize, entry: E) -> Option<Vec<E>> {
     if slots.len() < SLOTS_MAX {
         if slots.len() == slots.capacity() {
-            slots.reserve_exact(SPARE_SLOTS);
+            let len = slots.len();
+            slots.reserve_exact(slots::fitting(len + 1, size_of::<E>()) - len);
         }
         slots.insert(at, entry);
         return None;
@@ -302,19 +302,19 @@ pub(super) fn put<E>(slots: &mut Vec<E>, at: usize, entry: E) -> Option<Vec<E>> 
         return Some(std::mem::replace(slots, vec![entry]));
     }
     let mut upper = slots.split_off(SLOTS_MAX / 2);
-    slots.shrink_to(SLOTS_MAX / 2 + SPARE_SLOTS);
+    slots.shrink_to(slots::fitting(SLOTS_MAX / 2 + 1, size_of::<E>()));
     let (half, at) = match at.checked_sub(slots.len()) {
         Some(rest) if rest > 0 => (&mut upper, rest),
         _ => (slots, at),
     };
-    half.reserve_exact(SPARE_SLOTS);
+    half.reserve_exact(slots::fitting(half.len() + 1, size_of::<E>()) - half.len());
     half.insert(at, entry);
     Some(upper)
 }
 
 /// Returns memory that a node's slots no longer need.
 pub(super) fn give_back<E>(slots: &mut Vec<E>) {
-    if slots.capacity() > 2 * slots.len() + SPARE_SLOTS {
+    if slots.capacity() > 2 * slots.len() + 4 {
         slots.shrink_to_fit();
     }
 }

@@ -1,9 +1,9 @@
 //! Builds a keyspace from blocks, one at a time. Never trusts a length, and never panics on bytes.
 
 use super::{
-    BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE, PACKED,
-    PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, STREAM, SWAPPED, TABLE,
-    VARINT_BYTES_MAX, VERSION,
+    ACCESSED, BYTES, DATABASE, END, ENTRY, EXPIRES, HEADER, INTEGER, LIST_BLOCKS, LIST_PACKED, MAGIC, MORE,
+    PACKED, PACKED_SCORES, RAW, REMOVALS, SCORE_TREE, SET_INTS, SET_PACKED, SET_TABLE, STREAM, SWAPPED,
+    TABLE, VARINT_BYTES_MAX, VERSION,
 };
 use crate::list::Blocks;
 use crate::listpack::Listpack;
@@ -11,7 +11,7 @@ use crate::removals::SLOTS;
 use crate::sorted_set::split_scored;
 use crate::stream::StreamBuild;
 use crate::{
-    Blob, CowMap, DATABASES, DbIndex, Error, HashValue, Keyspace, ListValue, Millis, Seed, SetValue,
+    Blob, CowMap, DATABASES, DbIndex, Entry, Error, HashValue, Keyspace, ListValue, Millis, Seed, SetValue,
     SortedSetValue, StringValue, Value, packed,
 };
 
@@ -138,11 +138,16 @@ impl Decoder {
         if expires == Some(Millis(i64::MIN)) {
             return Err(Error::Damaged("an expiry that stands for none"));
         }
+        let accessed = match tag & ACCESSED {
+            0 => 0,
+            _ => u32::from_le_bytes(bytes.array("an entry")?),
+        };
         let version = crate::Version(bytes.varint("an entry")?);
         let key_left = bytes.varint("an entry")?;
         let value_left = bytes.varint("an entry")?;
-        let value = Build::new(tag & !EXPIRES, self.place()?.0.seed())?;
-        self.partial = Some(Partial { expires, version, key_left, key: Vec::new(), value_left, value });
+        let value = Build::new(tag & !(EXPIRES | ACCESSED), self.place()?.0.seed())?;
+        self.partial =
+            Some(Partial { expires, accessed, version, key_left, key: Vec::new(), value_left, value });
         self.piece(bytes)
     }
 
@@ -158,7 +163,8 @@ impl Decoder {
         }
         let value = partial.value.finish()?;
         let (keyspace, db) = self.place()?;
-        if keyspace.db_mut(db).set(&partial.key, value, partial.expires, partial.version).is_some() {
+        let entry = Entry::new(value, partial.expires, partial.version, partial.accessed);
+        if keyspace.db_mut(db).put(&partial.key, entry).is_some() {
             return Err(Error::Damaged("a key twice"));
         }
         self.keys += 1;
@@ -186,6 +192,7 @@ impl Decoder {
 #[derive(Debug)]
 struct Partial {
     expires: Option<Millis>,
+    accessed: u32,
     version: crate::Version,
     key_left: u64,
     key: Vec<u8>,

@@ -4,8 +4,8 @@
 //! changes. A value that does not fit is written piece by piece.
 
 use super::{
-    BLOCK_BYTES_MAX, Contents, DATABASE, END, ENTRY, EXPIRES, HEADER, MAGIC, MORE, Place, RECORD_BYTES_MIN,
-    REMOVALS, SWAPPED, VERSION, push_varint,
+    ACCESSED, BLOCK_BYTES_MAX, Contents, DATABASE, END, ENTRY, EXPIRES, HEADER, MAGIC, MORE, Place,
+    RECORD_BYTES_MIN, REMOVALS, SWAPPED, VERSION, push_varint,
 };
 use crate::{Blob, DATABASES, Entry, Snapshot, Value};
 
@@ -168,13 +168,19 @@ impl Iterator for Encoder {
 
 fn entry_head(key: &Blob, entry: &Entry, value_bytes: u64, out: &mut Vec<u8>) {
     out.push(ENTRY);
-    let tag = entry.value().format_type();
-    match entry.expires() {
-        Some(at) => {
-            out.push(tag | EXPIRES);
-            out.extend_from_slice(&at.0.to_le_bytes());
-        }
-        None => out.push(tag),
+    let mut tag = entry.value().format_type();
+    if entry.expires().is_some() {
+        tag |= EXPIRES;
+    }
+    if entry.accessed() != 0 {
+        tag |= ACCESSED;
+    }
+    out.push(tag);
+    if let Some(at) = entry.expires() {
+        out.extend_from_slice(&at.0.to_le_bytes());
+    }
+    if entry.accessed() != 0 {
+        out.extend_from_slice(&entry.accessed().to_le_bytes());
     }
     push_varint(out, entry.version().0);
     push_varint(out, key.len() as u64);

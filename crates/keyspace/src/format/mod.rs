@@ -10,14 +10,14 @@
 //! database  := 0x02 index:u8 floor:u64            in order of index; none for one never used
 //! swapped   := 0x07 version:u64                    of the last exchange with another database
 //! removals  := 0x03 count:u16 ( slot:u16 version:u64 )*
-//! entry     := 0x04 type:u8 [expires:i64] version:varint key_bytes:varint value_bytes:varint piece
+//! entry     := 0x04 type:u8 [expires:i64] [accessed:u32] version:varint key_bytes:varint value_bytes:varint piece
 //! more      := 0x05 piece                          goes on with the entry of the block before
 //! end       := 0x06 keys:u64                       of all databases
 //! piece     := as much of (key value) as is left of it, or as the block has room for
 //! ```
 //!
 //! Entries are ordered by (hash, key). Bit 7 of `type` says that `expires` is there, in milliseconds
-//! since the Unix epoch. The types and their values:
+//! since the Unix epoch; bit 6 that `accessed` is, which is 0 otherwise: see `access.rs`. The types and their values:
 //!
 //! | type | value | bytes |
 //! |---|---|---|
@@ -84,6 +84,7 @@ const PACKED_SCORES: u8 = 11;
 const SCORE_TREE: u8 = 12;
 const STREAM: u8 = 13;
 const EXPIRES: u8 = 0x80;
+const ACCESSED: u8 = 0x40;
 
 const VARINT_BYTES_MAX: usize = 10;
 

@@ -10,7 +10,7 @@ pub(crate) use blocks::{Block, Blocks};
 
 use crate::cow_tree::TreeIter;
 use crate::listpack::{Listpack, ListpackIter};
-use crate::{Blob, Item};
+use crate::{Blob, Item, slots};
 
 /// A list. It begins as a listpack, becomes a sequence of them when it outgrows the limit of one, and
 /// a listpack again when it has shrunk to half of that.
@@ -276,7 +276,7 @@ impl ListValue {
     pub(crate) fn heap_bytes(&self) -> usize {
         HEAD_BYTES
             + match &self.repr {
-                Repr::Packed(pack) => pack.data().len(),
+                Repr::Packed(pack) => slots::class_bytes(pack.data().len()),
                 Repr::Blocks(blocks) => blocks.heap_bytes(),
             }
     }
@@ -313,7 +313,7 @@ impl Default for ListValue {
 }
 
 /// The shared allocation that holds a list.
-const HEAD_BYTES: usize = 80;
+const HEAD_BYTES: usize = 48;
 
 /// Elements of a [`ListValue`] in order.
 #[derive(Clone, Debug)]

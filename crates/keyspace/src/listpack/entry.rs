@@ -123,9 +123,22 @@ pub(super) fn checked_len(data: &[u8]) -> Option<usize> {
     (shortest == found).then_some(len)
 }
 
-/// The most bytes that [`push`] appends for a text of this length.
-pub(super) fn encoded_bytes_max(len: usize) -> usize {
-    len + 10
+/// How many bytes [`push`] appends for this text.
+pub(super) fn encoded_bytes(text: &[u8]) -> usize {
+    let bytes = match Item::new(text) {
+        Item::Int(0..=127) => 1,
+        Item::Int(-4096..=4095) => 2,
+        Item::Int(-0x8000..=0x7fff) => 3,
+        Item::Int(-0x80_0000..=0x7f_ffff) => 4,
+        Item::Int(-0x8000_0000..=0x7fff_ffff) => 5,
+        Item::Int(_) => 9,
+        Item::Bytes(bytes) => match bytes.len() {
+            len @ 0..=63 => 1 + len,
+            len @ 64..=4095 => 2 + len,
+            len => 5 + len,
+        },
+    };
+    bytes + back_bytes(bytes)
 }
 
 /// Appends the entry of this text.

@@ -11,7 +11,7 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-use crate::Item;
+use crate::{Item, slots};
 
 /// A list of elements; look-ups walk it.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +78,7 @@ impl Listpack {
     }
 
     pub(crate) fn push_back(&mut self, text: &[u8]) {
-        self.make_room(entry::encoded_bytes_max(text.len()));
+        self.make_room(entry::encoded_bytes(text));
         entry::push(&mut self.data, text);
         self.len += 1;
     }
@@ -179,17 +179,17 @@ impl Listpack {
     }
 
     fn replace_bytes(&mut self, start: usize, end: usize, text: &[u8]) {
-        let mut encoded = Vec::with_capacity(entry::encoded_bytes_max(text.len()));
+        let mut encoded = Vec::with_capacity(entry::encoded_bytes(text));
         entry::push(&mut encoded, text);
         self.make_room(encoded.len());
         self.data.splice(start..end, encoded);
         self.give_back();
     }
 
-    /// Small lists are many: little more room than is needed.
+    /// Small lists are many: no more room than the allocator gives anyway.
     fn make_room(&mut self, bytes: usize) {
         if self.data.capacity() - self.data.len() < bytes {
-            self.data.reserve_exact(bytes + self.data.len() / 8);
+            self.data.reserve_exact(slots::class_bytes(self.data.len() + bytes) - self.data.len());
         }
     }
 

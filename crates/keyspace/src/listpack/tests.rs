@@ -142,3 +142,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn lengths_are_known_before_they_are_written() {
+    let numbers =
+        [0, 127, 128, -1, 4095, -4096, 4096, -0x8000, 0x8000, 1 << 23, -(1 << 31), 1 << 31, i64::MIN];
+    let lengths = [0, 1, 63, 64, 125, 126, 4095, 4096, 16_377, 16_378, 70_000];
+    let texts = numbers.map(|number| number.to_string().into_bytes()).into_iter();
+    for text in texts.chain(lengths.map(|len| vec![b'x'; len])) {
+        let mut written = Vec::new();
+        entry::push(&mut written, &text);
+        assert_eq!(entry::encoded_bytes(&text), written.len(), "{} bytes", text.len());
+    }
+}

@@ -9,6 +9,8 @@
 
 use std::cmp::Ordering;
 
+use crate::slots;
+
 /// Sorted integers.
 #[derive(Clone, Debug)]
 pub(crate) struct Intset {
@@ -73,8 +75,8 @@ impl Intset {
         }
         let width = self.width();
         if self.data.capacity() - self.data.len() < width {
-            // Small sets are many: little more room than is needed.
-            self.data.reserve_exact(width + self.data.len() / 8);
+            // Small sets are many: no more room than the allocator gives anyway.
+            self.data.reserve_exact(slots::class_bytes(self.data.len() + width) - self.data.len());
         }
         let start = self.offset(rank);
         self.data.splice(start..start, number.to_le_bytes()[..width].iter().copied());
@@ -119,7 +121,7 @@ impl Intset {
     }
 
     fn widen(&mut self, width: usize) {
-        let mut data = Vec::with_capacity(HEAD_BYTES + (self.len() + 1) * width);
+        let mut data = Vec::with_capacity(slots::class_bytes(HEAD_BYTES + (self.len() + 1) * width));
         data.push(width as u8);
         for number in self.iter() {
             data.extend_from_slice(&number.to_le_bytes()[..width]);

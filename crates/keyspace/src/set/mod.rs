@@ -10,7 +10,7 @@ use itoa::Buffer;
 
 use crate::listpack::{Listpack, ListpackIter};
 use crate::string::canonical_integer;
-use crate::{Blob, CowMap, Item, Iter, Seed, packed};
+use crate::{Blob, CowMap, Item, Iter, Seed, packed, slots};
 
 /// A set. It begins as integers, becomes a listpack or a table with the first member that is none,
 /// and never goes back.
@@ -23,7 +23,7 @@ pub struct SetValue {
 enum Repr {
     Ints(Intset),
     Packed(Listpack),
-    Table(Table),
+    Table(Box<Table>),
 }
 
 /// Members in a table, with what they amount to.
@@ -98,7 +98,7 @@ impl SetValue {
         } else if count <= limits.entries_max {
             Repr::Packed(Listpack::default())
         } else {
-            Repr::Table(Table::new(seed))
+            Repr::Table(Box::new(Table::new(seed)))
         };
         SetValue { repr }
     }
@@ -255,9 +255,9 @@ impl SetValue {
     pub(crate) fn heap_bytes(&self) -> usize {
         HEAD_BYTES
             + match &self.repr {
-                Repr::Ints(ints) => ints.data().len(),
-                Repr::Packed(pack) => pack.data().len(),
-                Repr::Table(table) => table.heap_bytes,
+                Repr::Ints(ints) => slots::class_bytes(ints.data().len()),
+                Repr::Packed(pack) => slots::class_bytes(pack.data().len()),
+                Repr::Table(table) => TABLE_BYTES + table.heap_bytes,
             }
     }
 
@@ -291,7 +291,7 @@ impl SetValue {
     pub(crate) fn from_table(map: CowMap<()>) -> SetValue {
         let mut table = Table::new(map.seed());
         map.iter().for_each(|(member, ())| table.count(member));
-        SetValue { repr: Repr::Table(Table { map, ..table }) }
+        SetValue { repr: Repr::Table(Box::new(Table { map, ..table })) }
     }
 
     fn make_packed(&mut self) {
@@ -307,7 +307,7 @@ impl SetValue {
         self.iter().for_each(|member| {
             table.insert(member.text(&mut digits));
         });
-        self.repr = Repr::Table(table);
+        self.repr = Repr::Table(Box::new(table));
     }
 }
 
@@ -358,14 +358,16 @@ impl Default for SetValue {
 }
 
 /// The shared allocation that holds a set.
-const HEAD_BYTES: usize = 80;
+const HEAD_BYTES: usize = 48;
+/// The allocation that holds a table.
+const TABLE_BYTES: usize = 48;
 
 fn member_bytes(len: usize) -> usize {
     MEMBER_BYTES + Blob::heap_bytes(len)
 }
 
 /// Member and hash in a bucket, with its spare room.
-const MEMBER_BYTES: usize = 28;
+const MEMBER_BYTES: usize = 36;
 
 /// The members of a [`SetValue`].
 #[derive(Clone, Debug)]

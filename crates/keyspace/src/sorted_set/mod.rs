@@ -14,7 +14,7 @@ use std::iter::Rev;
 use std::ops::Range;
 
 use crate::cow_tree::{CowTree, TreeItem, TreeIter};
-use crate::{Blob, CowMap, Seed};
+use crate::{Blob, CowMap, Seed, slots};
 pub(crate) use packed_scores::{PackedScores, push_scored, split_scored};
 
 /// A sorted set. It begins packed, becomes a tree when it passes a limit, and never goes back.
@@ -222,7 +222,7 @@ impl SortedSetValue {
     pub(crate) fn heap_bytes(&self) -> usize {
         HEAD_BYTES
             + match &self.repr {
-                Repr::Packed(packed) => packed.data().len(),
+                Repr::Packed(packed) => slots::class_bytes(packed.data().len()),
                 Repr::Tree(tree) => TREE_BYTES + tree.heap_bytes,
             }
     }
@@ -338,7 +338,7 @@ impl Default for SortedSetValue {
 }
 
 /// The shared allocation that holds a sorted set.
-const HEAD_BYTES: usize = 56;
+const HEAD_BYTES: usize = 48;
 /// The allocation that holds a tree and a table.
 const TREE_BYTES: usize = 80;
 
@@ -347,7 +347,7 @@ fn member_bytes(member_bytes: usize) -> usize {
 }
 
 /// Member and score in a leaf, and both with their hash in a bucket, with spare room.
-const MEMBER_BYTES: usize = 68;
+const MEMBER_BYTES: usize = 80;
 
 /// The members of a [`SortedSetValue`] with their scores, from either end.
 #[derive(Clone, Debug)]

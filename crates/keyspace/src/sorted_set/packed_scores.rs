@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::compare;
-use crate::packed;
+use crate::{packed, slots};
 
 /// A list of scored members; look-ups walk it.
 #[derive(Clone, Debug, Default)]
@@ -90,9 +90,9 @@ impl PackedScores {
         }
         let mut scored = Vec::with_capacity(SCORE_BYTES_MAX + LENGTH_BYTES_MAX + member.len());
         push_scored(&mut scored, member, score);
-        // Small sets are many: room for this member alone until the list is long.
+        // Small sets are many: no more room than the allocator gives anyway.
         if self.data.capacity() - self.data.len() < scored.len() {
-            self.data.reserve_exact(scored.len() + self.data.len() / 8);
+            self.data.reserve_exact(slots::class_bytes(self.data.len() + scored.len()) - self.data.len());
         }
         self.data.splice(at..at, scored);
         old

@@ -140,6 +140,8 @@ pub struct NodeFacts {
     pub allocated_bytes: Option<u64>,
     /// Expired keys removed since the start.
     pub expired_keys: u64,
+    /// Keys evicted since the start.
+    pub evicted_keys: u64,
 }
 
 /// One member of the cluster as a node sees it.

@@ -422,6 +422,9 @@ fn read_one(
         front.stats.error(text);
     }
     let failed = error.is_some();
+    if !failed {
+        front.uses.note(read, command, Args::new(&args));
+    }
     if style.silent {
         reply.truncate(start);
     }

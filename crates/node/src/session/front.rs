@@ -19,6 +19,7 @@ use super::pause::Pause;
 use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
+use super::uses::Uses;
 
 const CLIENT_OUTPUT_BUFFER_LIMIT: SettingId = SettingId::of("client-output-buffer-limit");
 const CLIENT_QUERY_BUFFER_LIMIT: SettingId = SettingId::of("client-query-buffer-limit");
@@ -50,6 +51,8 @@ pub struct Front {
     pub node_settings: Settings,
     /// When the node started.
     pub started: Instant,
+    /// Reads that count as uses of keys.
+    pub(crate) uses: Uses,
     tunables: RwLock<Arc<Tunables>>,
     version: AtomicU64,
     peak_bytes: AtomicU64,
@@ -93,6 +96,7 @@ impl Front {
             slowlog: Slowlog::default(),
             node_settings,
             started: Instant::now(),
+            uses: Uses::default(),
             tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default()))),
             version: AtomicU64::new(0),
             peak_bytes: AtomicU64::new(0),
@@ -104,6 +108,7 @@ impl Front {
     /// Takes over the replicated settings, if they have changed. Cheap if they have not.
     pub fn refresh(&self, settings: &Settings) {
         if self.tunables.read().settings != *settings {
+            self.uses.refresh(settings);
             let tunables = Arc::new(Tunables::of(settings));
             *self.tunables.write() = tunables;
             self.version.fetch_add(1, Ordering::Release);

@@ -43,6 +43,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod uses;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

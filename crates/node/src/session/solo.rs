@@ -120,7 +120,7 @@ impl Solo {
     fn apply(&self, group: &Group) -> Bytes {
         let mut state = self.state.write();
         let now = Millis(i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX)).max(state.clock);
-        state.clock = now;
+        state.begin(now);
         let mut rng = Rng::from_u64(self.applied.load(Relaxed));
         let mut events = Events::default();
         let mut replies = Reply::new(Protocol::Resp2);

@@ -19,8 +19,10 @@ pub(super) fn clients(facts: &Facts<'_>, text: &mut String) {
 }
 
 pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
-    // Without an allocator that can tell, the accounted data is the nearest.
-    let used = facts.node.allocated_bytes.unwrap_or(facts.data_bytes);
+    // The data as accounted, the same on every node: what the memory limit goes by. Programs compare the two.
+    let used = facts.data_bytes;
+    // Without an allocator that can tell, it is the nearest.
+    let allocated = facts.node.allocated_bytes.unwrap_or(used);
     let resident = process::resident_bytes();
     let peak = facts.front.peak_bytes(used);
     let maxmemory = facts.tunables.maxmemory() as u64;
@@ -30,11 +32,11 @@ pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
     amount(text, "used_memory_rss", resident);
     amount(text, "used_memory_peak", peak);
     line(text, "used_memory_peak_perc", format_args!("{:.2}%", share(used, peak)));
-    line(text, "used_memory_overhead", used.saturating_sub(facts.data_bytes));
+    line(text, "used_memory_overhead", 0);
     line(text, "used_memory_startup", 0);
     line(text, "used_memory_dataset", facts.data_bytes);
-    line(text, "used_memory_dataset_perc", format_args!("{:.2}%", share(facts.data_bytes, used).min(100.0)));
-    line(text, "allocator_allocated", used);
+    line(text, "used_memory_dataset_perc", "100.00%");
+    line(text, "allocator_allocated", allocated);
     line(text, "allocator_active", resident);
     line(text, "allocator_resident", resident);
     amount(text, "total_system_memory", process::machine_bytes());
@@ -57,8 +59,8 @@ pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
     line(text, "allocator_rss_bytes", 0);
     line(text, "rss_overhead_ratio", "1.00");
     line(text, "rss_overhead_bytes", 0);
-    line(text, "mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, used)));
-    line(text, "mem_fragmentation_bytes", resident.saturating_sub(used));
+    line(text, "mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, allocated)));
+    line(text, "mem_fragmentation_bytes", resident.saturating_sub(allocated));
     line(text, "mem_not_counted_for_evict", 0);
     line(text, "mem_replication_backlog", 0);
     line(text, "mem_total_replication_buffers", 0);
@@ -92,10 +94,11 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
     }
     line(text, "expired_keys", facts.node.expired_keys);
     line(text, "expired_stale_perc", "0.00");
+    for name in ["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"] {
+        line(text, name, 0);
+    }
+    line(text, "evicted_keys", facts.node.evicted_keys);
     for name in [
-        "expired_time_cap_reached_count",
-        "expire_cycle_cpu_milliseconds",
-        "evicted_keys",
         "evicted_clients",
         "total_eviction_exceeded_time",
         "current_eviction_exceeded_time",

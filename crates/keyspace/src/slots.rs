@@ -1,0 +1,46 @@
+//! How much room to ask for, so that none is lost to the allocator's rounding.
+//!
+//! Nodes of maps and trees, and small values, are very many and grow by one item at a time: whatever their
+//! capacity leaves of its size class is paid for and never used. The classes are jemalloc's, four to each
+//! doubling; another allocator loses a little more.
+
+/// The largest number of items in the size class that holds `len` of them.
+pub(crate) fn fitting(len: usize, item_bytes: usize) -> usize {
+    if item_bytes == 0 { len } else { class_bytes(len * item_bytes) / item_bytes }
+}
+
+/// What the allocator gives for so many bytes.
+pub(crate) fn class_bytes(bytes: usize) -> usize {
+    if bytes <= 16 {
+        return bytes.next_multiple_of(8);
+    }
+    let step = (bytes - 1).ilog2().saturating_sub(2).max(4);
+    bytes.next_multiple_of(1 << step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_as_jemalloc_has_them() {
+        for (bytes, class) in [
+            (0, 0),
+            (1, 8),
+            (9, 16),
+            (17, 32),
+            (113, 128),
+            (128, 128),
+            (129, 160),
+            (161, 192),
+            (257, 320),
+            (513, 640),
+            (2049, 2560),
+            (3073, 3584),
+            (4097, 5120),
+        ] {
+            assert_eq!(class_bytes(bytes), class, "{bytes}");
+        }
+        assert_eq!((fitting(1, 80), fitting(45, 80), fitting(3, 0)), (1, 51, 3));
+    }
+}
