@@ -6,6 +6,7 @@ pub mod admin;
 mod backend;
 mod barrier;
 mod batch;
+mod brief;
 mod client;
 pub mod clock;
 mod cluster;

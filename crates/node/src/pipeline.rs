@@ -35,6 +35,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::batch::{BatchBuilder, Origin};
+use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Slot, Style};
 use crate::transaction::Transaction;
@@ -329,6 +330,13 @@ impl Pipeline {
         }
         self.pump(&mut inner, now);
         open.groups
+    }
+
+    /// Whether reads that take long are evaluated with a batch of ours.
+    pub(crate) fn is_long(&self, sequence: u64) -> bool {
+        let inner = self.inner.lock();
+        let open = inner.open.iter().find(|open| open.sequence == sequence);
+        open.is_some_and(|open| open.groups.iter().any(reads_take_long))
     }
 
     /// A snapshot brought batches of ours up to `last` to effect: the outcome is known, the replies are not.
