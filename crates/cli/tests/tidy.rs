@@ -12,7 +12,8 @@ use std::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("resp", &[]),
     ("keyspace", &[]),
-    ("commands", &["keyspace", "resp"]),
+    ("script", &["resp"]),
+    ("commands", &["keyspace", "resp", "script"]),
     ("storage", &[]),
     ("raft", &["storage"]),
     ("node", &["commands", "keyspace", "raft", "resp", "storage"]),
@@ -33,6 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("anyhow", &["cli"]),
+    ("mlua", &["script"]),
     ("turmoil", &["testkit"]),
 ];
 

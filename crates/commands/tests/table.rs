@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use quorate_commands::settings::{Kind, Scope, settings};
 use quorate_commands::{
-    Args, BeginSearch, Command, Error, FindKeys, Flag, Route, Settings, commands, keys, lookup, resolve,
+    Args, BeginSearch, Command, Error, FindKeys, Flag, Group, Route, Settings, commands, keys, lookup,
+    resolve,
 };
 
 /// All commands and subcommands.
@@ -52,8 +53,8 @@ fn rows_make_sense() {
             Route::Read(_) => assert!(!command.flags.has(Flag::Write), "{name}: reads are not writes"),
             // A change of settings goes through the log, too, and so does what marks keys as used.
             Route::Write(_) => {
-                let marks = command.name == "touch";
-                assert!(command.flags.has(Flag::Write) || command.flags.has(Flag::Admin) || marks, "{name}");
+                let other = command.name == "touch" || command.group == Group::Scripting;
+                assert!(command.flags.has(Flag::Write) || command.flags.has(Flag::Admin) || other, "{name}");
             }
             Route::Container => assert!(!command.subcommands.is_empty(), "{name}"),
             Route::Session(_) | Route::Unsupported => {}
@@ -160,4 +161,36 @@ fn a_nodes_settings_are_its_own() {
     let shown = Settings::default().get(&node, &[b"port"]);
     assert_eq!(shown, [("port".to_owned(), "7001".to_owned())]);
     assert!(settings().iter().any(|setting| setting.scope == Scope::Node));
+}
+
+#[test]
+fn what_values_make_long_is_not_brief() {
+    let is_brief = |name: &str| {
+        let row = rows().find(|command| command.full_name() == name);
+        row.unwrap_or_else(|| panic!("{name} is a command")).is_brief()
+    };
+    for name in
+        ["get", "set", "incr", "expire", "hset", "hget", "lpush", "sadd", "zadd", "del", "mset", "xack"]
+    {
+        assert!(is_brief(name), "{name}");
+    }
+    for name in [
+        "keys",
+        "lrange",
+        "linsert",
+        "hgetall",
+        "smembers",
+        "sunionstore",
+        "zrange",
+        "zunionstore",
+        "sort",
+        "bitcount",
+        "bitop",
+        "xrange",
+        "restore",
+        "pfmerge",
+        "geosearchstore",
+    ] {
+        assert!(!is_brief(name), "{name}");
+    }
 }

@@ -278,6 +278,8 @@ fn bring_together(command: &Command, step: &mut Step) {
                 step.extend(request[1..].iter().map(|key| words(&[b"DEL", key])));
             }
         }
+        // In Redis the string is raw after it, also where it fails; here what fails changes nothing.
+        "pfdebug" => step.insert(0, words(&[b"PFADD", &arg(2)])),
         "spop" => step.push(words(&[b"DEL", &arg(1)])),
         // The id is the time.
         "xadd" if request.iter().any(|arg| arg == b"*") => step.push(words(&[b"DEL", &arg(1)])),
@@ -314,8 +316,8 @@ fn harmless(request: &Request) -> bool {
         b"lrem" => integers().all(|count| count != i64::MIN),
         // The sum with the time overflows in Redis.
         b"restore" if integers().any(|time| time > i64::MAX / 2) => false,
-        // Milliseconds pass between the two.
-        b"pexpire" | b"psetex" | b"set" | b"getex" | b"restore" => {
+        // Time passes between the two.
+        b"expire" | b"setex" | b"pexpire" | b"psetex" | b"set" | b"getex" | b"restore" => {
             let first = if name == b"set" { 3 } else { 2 };
             let times = request.iter().skip(first).filter_map(|arg| std::str::from_utf8(arg).ok());
             times.filter_map(|text| text.parse::<i64>().ok()).all(|time| !(1..=60_000).contains(&time))

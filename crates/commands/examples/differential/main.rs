@@ -203,8 +203,7 @@ impl Pair {
                     *outcome.successes.entry(name).or_default() += 1;
                 }
             }
-            let (redis, ours) = (self.redis.events(), self.ours.events());
-            if redis != ours {
+            if let Some((redis, ours)) = self.different_events() {
                 let last = chunk.last().map_or(0, |(i, _)| *i);
                 let text = describe_events(&redis, &ours);
                 outcome.difference = Some(Difference { steps: steps[..=last].to_vec(), text });
@@ -212,6 +211,11 @@ impl Pair {
             }
         }
         outcome
+    }
+
+    fn different_events(&mut self) -> Option<(Vec<String>, Vec<String>)> {
+        let (redis, ours) = (self.redis.events()?, self.ours.events()?);
+        (redis != ours).then_some((redis, ours))
     }
 
     fn ask<'a>(&mut self, chunk: &[(usize, &'a Request)]) -> Vec<(usize, &'a Request, Answer, Answer)> {
@@ -266,8 +270,7 @@ impl Pair {
                     println!("{}", describe(request, &redis, &ours));
                 }
             }
-            let (redis, ours) = (self.redis.events(), self.ours.events());
-            if redis != ours {
+            if let Some((redis, ours)) = self.different_events() {
                 println!("{}", describe_events(&redis, &ours));
             }
         }

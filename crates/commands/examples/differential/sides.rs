@@ -3,7 +3,7 @@
 //! Leaves to others: what the answers mean (`compare`).
 //! Invariant: the answers are kept as they were sent, because decoded ones do not tell the nulls of RESP2 apart.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -36,8 +36,9 @@ pub(crate) trait Side {
     fn set_time(&mut self, millis: i64);
     /// Runs the requests in order.
     fn run(&mut self, requests: &[&Request]) -> Vec<Answer>;
-    /// The keyspace events since the last call, as lines.
-    fn events(&mut self) -> Vec<String>;
+    /// The keyspace events since the last call, as lines; without those of expiry, which come when the server gets to it.
+    /// None if the server has no subscriptions.
+    fn events(&mut self) -> Option<Vec<String>>;
 }
 
 /// A state by itself.
@@ -83,10 +84,14 @@ impl Side for Bare {
         answers.collect()
     }
 
-    fn events(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.events)
+    fn events(&mut self) -> Option<Vec<String>> {
+        self.events.retain(|event| !event.contains(EXPIRED));
+        Some(std::mem::take(&mut self.events))
     }
 }
+
+/// The event of a key whose time has come.
+const EXPIRED: &str = " expired ";
 
 fn event_line(db: &str, name: &str, key: &[u8]) -> String {
     format!("event {db} {name} {}", quote(key))
@@ -95,18 +100,18 @@ fn event_line(db: &str, name: &str, key: &[u8]) -> String {
 /// A server behind a port: a connection for requests, and one on which its keyspace events arrive.
 pub(crate) struct Remote {
     requests: Connection,
-    events: Connection,
+    events: Option<Connection>,
     is_quorate: bool,
 }
 
 impl Remote {
     /// Connects.
     pub(crate) fn connect(address: &str, is_quorate: bool) -> Remote {
-        let mut remote =
-            Remote { requests: Connection::open(address), events: Connection::open(address), is_quorate };
-        remote.events.call(&["HELLO", "3"]);
-        remote.events.call(&["PSUBSCRIBE", "__keyevent@*__:*"]);
-        remote
+        let mut events = Connection::open(address);
+        events.call(&["HELLO", "3"]);
+        let subscribed = matches!(events.call(&["PSUBSCRIBE", "__keyevent@*__:*"]).value, Value::Push(_));
+        let events = subscribed.then_some(events);
+        Remote { requests: Connection::open(address), events, is_quorate }
     }
 
     /// Milliseconds of its clock.
@@ -139,17 +144,19 @@ impl Side for Remote {
         self.requests.run(requests)
     }
 
-    fn events(&mut self) -> Vec<String> {
-        self.events.send(&[&vec![b"PING".to_vec()]]);
-        let mut lines = Vec::new();
-        loop {
-            let Value::Push(message) = self.events.receive().value else { return lines };
+    fn events(&mut self) -> Option<Vec<String>> {
+        let connection = self.events.as_mut()?;
+        connection.send(&[&vec![b"PING".to_vec()]]);
+        let mut lines: Vec<String> = Vec::new();
+        while let Value::Push(message) = connection.receive().value {
             let [.., channel, key] = message.as_slice() else { panic!("a message: {message:?}") };
             let (db, name) =
                 channel.as_str().and_then(|name| name.split_once("__:")).expect("a channel of events");
             let db = db.rsplit('@').next().expect("a database");
             lines.push(event_line(db, name, key.as_bytes().expect("a key")));
         }
+        lines.retain(|event| !event.contains(EXPIRED));
+        Some(lines)
     }
 }
 
@@ -196,7 +203,10 @@ impl Connection {
             self.buffer.drain(..self.at);
             self.at = 0;
             let mut chunk = [0; 65536];
-            let len = self.stream.read(&mut chunk).expect("an answer within a minute");
+            let len = match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                len => len.expect("an answer within a minute"),
+            };
             assert!(len > 0, "the server closed the connection");
             self.buffer.extend_from_slice(&chunk[..len]);
         }

@@ -36,6 +36,7 @@ use quorate_keyspace::{Seed, Value};
 pub use self::crc64::crc64;
 pub use self::load::load;
 pub use self::read::Reader;
+pub(crate) use self::save::string as write_string;
 use crate::Settings;
 
 /// The newest version that is read, that of Redis 7.2.
@@ -93,6 +94,11 @@ pub struct Shape<'a> {
 pub fn dump(value: &Value) -> Vec<u8> {
     let mut payload = Vec::new();
     save::value(value, &mut payload);
+    seal(payload)
+}
+
+/// A payload with version and checksum behind it.
+pub(crate) fn seal(mut payload: Vec<u8>) -> Vec<u8> {
     payload.extend(VERSION.to_le_bytes());
     let checksum = crc64(&payload);
     payload.extend(checksum.to_le_bytes());
@@ -107,7 +113,7 @@ pub fn restore(payload: &[u8], shape: Shape<'_>) -> Result<Value, Error> {
 }
 
 /// What stands before version and checksum, if both are right.
-fn checked(payload: &[u8]) -> Option<&[u8]> {
+pub(crate) fn checked(payload: &[u8]) -> Option<&[u8]> {
     let (rest, checksum) = payload.split_last_chunk::<8>()?;
     let (value, version) = rest.split_last_chunk::<2>()?;
     let matches = u64::from_le_bytes(*checksum) == crc64(rest);

@@ -73,7 +73,7 @@ pub(super) fn length(length: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends a string; as a number where it is the text of a small one.
-pub(super) fn string(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn string(bytes: &[u8], out: &mut Vec<u8>) {
     // No number that has an encoding is longer.
     const TEXT_BYTES_MAX: usize = 11;
     let number = if bytes.len() <= TEXT_BYTES_MAX { crate::args::parse_integer(bytes) } else { None };

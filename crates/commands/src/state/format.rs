@@ -3,9 +3,11 @@
 //! Numbers are little-endian; storage frames and checksums each block and keeps their order.
 //!
 //! ```text
-//! snapshot := head settings* keyspace
+//! snapshot := head settings* scripts* keyspace
 //! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
 //! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
+//! scripts  := 0x43 kind:u8 last:u8 bytes            kind 1: a script, 2: a library; its code in one block or more,
+//!                                                   of which the last says so; scripts in the order they came
 //! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
 //! ```
 //!
@@ -14,8 +16,11 @@
 //!
 //! Invariant: no bytes from outside make the decoder panic or take more memory than they have.
 
+use std::sync::Arc;
+
 use quorate_keyspace::{Decoder, Encoder, Keyspace, Millis};
 
+use super::scripts::{SCRIPT_BYTES_MAX, Script, Scripts};
 use super::{State, StateSnapshot};
 use crate::Settings;
 use crate::settings::{Scope, TEXT_BYTES_MAX};
@@ -25,6 +30,9 @@ const MAGIC: &[u8; 4] = b"QSTA";
 pub const VERSION: u16 = 1;
 const HEAD: u8 = 0x41;
 const SETTINGS: u8 = 0x42;
+const SCRIPTS: u8 = 0x43;
+const SCRIPT: u8 = 1;
+const LIBRARY: u8 = 2;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
 const BLOCK_BYTES_FULL: usize = 48 * 1024;
 
@@ -48,6 +56,9 @@ pub enum DecodeError {
     /// A setting that is not there or does not take the value.
     #[error("the snapshot has a setting that is not valid here: {0}")]
     Setting(#[source] crate::Error),
+    /// A script or library that does not load.
+    #[error("the snapshot has a script that does not load: {0}")]
+    Script(String),
     /// The keyspace's blocks.
     #[error("the snapshot's keyspace cannot be read")]
     Keyspace(#[from] quorate_keyspace::Error),
@@ -117,7 +128,25 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     if block.len() > 1 {
         blocks.push(block);
     }
+    for code in snapshot.scripts.codes() {
+        push_code(&mut blocks, SCRIPT, code);
+    }
+    for library in snapshot.scripts.libraries() {
+        push_code(&mut blocks, LIBRARY, &library.code);
+    }
     blocks
+}
+
+/// A script's code, in as many blocks as it takes.
+fn push_code(blocks: &mut Vec<Vec<u8>>, kind: u8, code: &[u8]) {
+    let (mut rest, mut last) = (code, false);
+    while !last {
+        let (part, after) = rest.split_at(rest.len().min(BLOCK_BYTES_FULL));
+        (rest, last) = (after, after.is_empty());
+        let mut block = vec![SCRIPTS, kind, u8::from(last)];
+        block.extend_from_slice(part);
+        blocks.push(block);
+    }
 }
 
 /// Reads the blocks of a [`StateEncoder`] in their order.
@@ -125,6 +154,9 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
 pub struct StateDecoder {
     clock: Option<Millis>,
     settings: Settings,
+    scripts: Scripts,
+    /// The code whose last block has not come yet.
+    code: Vec<u8>,
     keyspace: Decoder,
 }
 
@@ -143,6 +175,7 @@ impl StateDecoder {
             (None, Some((&HEAD, head))) => self.clock = Some(read_head(head)?),
             (None, _) => return Err(DecodeError::NoSnapshot),
             (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
+            (Some(_), Some((&SCRIPTS, part))) => self.read_code(part)?,
             (Some(_), _) => self.keyspace.push(block)?,
         }
         Ok(())
@@ -155,12 +188,49 @@ impl StateDecoder {
     pub fn finish(self) -> Result<State, DecodeError> {
         let clock = self.clock.ok_or(DecodeError::NoSnapshot)?;
         let keyspace: Keyspace = self.keyspace.finish()?;
-        Ok(State { keyspace, settings: self.settings, clock })
+        if !self.code.is_empty() {
+            return Err(DecodeError::Truncated);
+        }
+        Ok(State { keyspace, settings: self.settings, scripts: self.scripts, clock })
     }
 
     /// How many keys were read so far, for progress.
     pub fn keys(&self) -> u64 {
         self.keyspace.keys()
+    }
+
+    fn read_code(&mut self, part: &[u8]) -> Result<(), DecodeError> {
+        let [kind, last, bytes @ ..] = part else { return Err(DecodeError::Truncated) };
+        if self.code.len() + bytes.len() > SCRIPT_BYTES_MAX {
+            return Err(DecodeError::Script(format!("it is longer than {SCRIPT_BYTES_MAX} bytes")));
+        }
+        self.code.extend_from_slice(bytes);
+        if *last == 0 {
+            return Ok(());
+        }
+        let code = std::mem::take(&mut self.code);
+        match *kind {
+            SCRIPT => {
+                let flags = quorate_script::script_flags(&code).map_err(DecodeError::Script)?;
+                let sha = quorate_script::sha1_hex(&code);
+                if self.scripts.script(&sha).is_none() {
+                    self.scripts.keep(&sha, Arc::new(Script { code: code.into(), flags }));
+                }
+            }
+            LIBRARY => {
+                let library = quorate_script::load_library(&code).map_err(DecodeError::Script)?;
+                let taken = library
+                    .functions
+                    .iter()
+                    .any(|function| self.scripts.function(function.name.as_bytes()).is_some());
+                if taken || self.scripts.library(library.name.as_bytes()).is_some() {
+                    return Err(DecodeError::Script("a name is taken".into()));
+                }
+                self.scripts.add_library(library);
+            }
+            _ => return Err(DecodeError::Script(format!("it is of the unknown kind {kind}"))),
+        }
+        Ok(())
     }
 
     fn read_settings(&mut self, mut records: &[u8]) -> Result<(), DecodeError> {
@@ -208,6 +278,12 @@ mod tests {
             (b"maxmemory-policy", b"allkeys-lfu"),
         ];
         state.settings.set(&pairs).expect("valid settings");
+        for length in [0, 10, 100_000] {
+            let code: Box<[u8]> = format!("return '{}'", "x".repeat(length)).into_bytes().into();
+            state.scripts.keep(&quorate_script::sha1_hex(&code), Arc::new(Script { code, flags: None }));
+        }
+        let library = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+        state.scripts.add_library(quorate_script::load_library(library).expect("a good library"));
         for number in 0..100 {
             let key = format!("key:{number}");
             let db = state.keyspace.db_mut(DbIndex::ZERO);
@@ -223,6 +299,7 @@ mod tests {
         assert!(blocks.iter().all(|block| block.len() <= 64 * 1024));
         let restored = State::decode(&blocks).expect("what was just written");
         assert_eq!(restored.settings, state.settings);
+        assert_eq!(restored.scripts, state.scripts);
         assert_eq!(restored.clock, state.clock);
         assert_eq!(restored.digest(), state.digest());
         assert!(restored.capture().encode().eq(blocks));
@@ -234,6 +311,7 @@ mod tests {
             sample().digest(),
             State { clock: Millis(1), ..sample() }.digest(),
             State { settings: Settings::default(), ..sample() }.digest(),
+            State { scripts: Scripts::default(), ..sample() }.digest(),
             State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
         ];
         for (i, digest) in digests.iter().enumerate() {
@@ -265,7 +343,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_blocks_never_panic(block in 0_usize..2, at in any::<prop::sample::Index>(), bits in 1_u8..) {
+        fn damaged_blocks_never_panic(block in 0_usize..6, at in any::<prop::sample::Index>(), bits in 1_u8..) {
             let mut blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
             let at = at.index(blocks[block].len());
             blocks[block][at] ^= bits;

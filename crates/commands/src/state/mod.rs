@@ -1,26 +1,30 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings and clock together, capturing them for a snapshot, and telling two nodes' states
+//! For: holding keyspace, settings, scripts and clock together, capturing them for a snapshot, and telling two nodes' states
 //! apart. Leaves to others: origins, waiters and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
 //! Called by: the apply task; the snapshot thread owns a [`StateSnapshot`].
 
 mod format;
+pub(crate) mod scripts;
 
 use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
 
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
+pub use self::scripts::Scripts;
 use crate::Settings;
 
-/// Keyspace, settings and clock.
+/// Keyspace, settings, scripts and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
     pub keyspace: Keyspace,
     /// Cluster settings.
     pub settings: Settings,
+    /// Scripts and libraries of functions.
+    pub scripts: Scripts,
     /// Agreed time of the last batch.
     pub clock: Millis,
 }
@@ -28,7 +32,12 @@ pub struct State {
 impl State {
     /// An empty state.
     pub fn new(seed: Seed) -> State {
-        State { keyspace: Keyspace::new(seed), settings: Settings::default(), clock: Millis::default() }
+        State {
+            keyspace: Keyspace::new(seed),
+            settings: Settings::default(),
+            scripts: Scripts::default(),
+            clock: Millis::default(),
+        }
     }
 
     /// The state as it is now, in constant time; it stays so while this one changes. Drop it off the apply task.
@@ -36,6 +45,7 @@ impl State {
         StateSnapshot {
             keyspace: self.keyspace.capture(),
             settings: self.settings.clone(),
+            scripts: self.scripts.clone(),
             clock: self.clock,
         }
     }
@@ -63,6 +73,7 @@ impl State {
 pub struct StateSnapshot {
     keyspace: Snapshot,
     settings: Settings,
+    scripts: Scripts,
     clock: Millis,
 }
 
@@ -82,7 +93,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");

@@ -4,7 +4,9 @@ use crate::Flag::{
     AllowBusy, DenyOom, Loading, MovableKeys, NoMandatoryKeys, NoScript, Readonly, SkipMonitor, Stale, Write,
 };
 use crate::KeyFlag::{Access, Ro, Rw, Update};
-use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route, functions};
+use crate::{
+    Argument, Categories, Category, Command, Flags, Group, KeySpec, Route, introspection, scripting,
+};
 
 const ROW: Command =
     Command { group: Group::Scripting, categories: Categories::of(&[Category::Scripting]), ..Command::ROW };
@@ -19,6 +21,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
         since: "2.6.0",
         summary: "Runs a Lua script.",
+        route: Route::Write(scripting::eval),
         ..ROW
     },
     Command {
@@ -28,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Ro, Access])],
         since: "7.0.0",
         summary: "Runs a Lua script that only reads.",
+        route: Route::Read(scripting::eval_ro),
         ..ROW
     },
     Command {
@@ -37,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
         since: "2.6.0",
         summary: "Runs a cached Lua script.",
+        route: Route::Write(scripting::evalsha),
         ..ROW
     },
     Command {
@@ -46,6 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Ro, Access])],
         since: "7.0.0",
         summary: "Runs a cached Lua script that only reads.",
+        route: Route::Read(scripting::evalsha_ro),
         ..ROW
     },
     Command {
@@ -55,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
         since: "7.0.0",
         summary: "Runs a function.",
+        route: Route::Write(scripting::fcall),
         ..ROW
     },
     Command {
@@ -64,6 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::counted(2, &[Ro, Access])],
         since: "7.0.0",
         summary: "Runs a function that only reads.",
+        route: Route::Read(scripting::fcall_ro),
         ..ROW
     },
     Command {
@@ -97,6 +105,7 @@ const FUNCTION: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         since: "7.0.0",
         summary: "Removes a library.",
+        route: Route::Write(scripting::delete),
         ..ROW
     },
     Command {
@@ -106,6 +115,7 @@ const FUNCTION: &[Command] = &[
         flags: Flags::of(&[NoScript]),
         since: "7.0.0",
         summary: "Returns all libraries in serialised form.",
+        route: Route::Read(scripting::dump),
         ..ROW
     },
     Command {
@@ -115,10 +125,10 @@ const FUNCTION: &[Command] = &[
         flags: Flags::of(&[Write, NoScript]),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         since: "7.0.0",
-        complexity: "O(1), as there are no libraries yet",
+        complexity: "O(N), N being the number of functions",
         summary: "Removes all libraries.",
         arguments: &[Argument::one_of("flush-type", FLUSH_TYPE).optional()],
-        route: Route::Write(functions::flush),
+        route: Route::Write(scripting::flush_functions),
         ..ROW
     },
     Command {
@@ -128,6 +138,7 @@ const FUNCTION: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "7.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -138,6 +149,7 @@ const FUNCTION: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         since: "7.0.0",
         summary: "Stops the running function.",
+        route: Route::Read(scripting::kill),
         ..ROW
     },
     Command {
@@ -148,6 +160,7 @@ const FUNCTION: &[Command] = &[
         tips: &["nondeterministic_output_order"],
         since: "7.0.0",
         summary: "Lists the libraries.",
+        route: Route::Read(scripting::list),
         ..ROW
     },
     Command {
@@ -158,6 +171,7 @@ const FUNCTION: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         since: "7.0.0",
         summary: "Loads a library.",
+        route: Route::Write(scripting::load_functions),
         ..ROW
     },
     Command {
@@ -168,6 +182,7 @@ const FUNCTION: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         since: "7.0.0",
         summary: "Restores all libraries from a dump.",
+        route: Route::Write(scripting::restore),
         ..ROW
     },
     Command {
@@ -178,6 +193,7 @@ const FUNCTION: &[Command] = &[
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         since: "7.0.0",
         summary: "Returns what is running.",
+        route: Route::Read(scripting::stats),
         ..ROW
     },
 ];
@@ -190,6 +206,7 @@ const SCRIPT: &[Command] = &[
         flags: Flags::of(&[NoScript]),
         since: "3.2.0",
         summary: "Switches the debugger.",
+        route: Route::Read(scripting::debug),
         ..ROW
     },
     Command {
@@ -200,6 +217,7 @@ const SCRIPT: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
         since: "2.6.0",
         summary: "Tells which scripts are cached.",
+        route: Route::Read(scripting::exists),
         ..ROW
     },
     Command {
@@ -210,6 +228,7 @@ const SCRIPT: &[Command] = &[
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         since: "2.6.0",
         summary: "Empties the cache.",
+        route: Route::Write(scripting::flush),
         ..ROW
     },
     Command {
@@ -219,6 +238,7 @@ const SCRIPT: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "5.0.0",
         summary: "Describes the subcommands.",
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -229,6 +249,7 @@ const SCRIPT: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         since: "2.6.0",
         summary: "Stops the running script.",
+        route: Route::Read(scripting::kill),
         ..ROW
     },
     Command {
@@ -239,6 +260,7 @@ const SCRIPT: &[Command] = &[
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         since: "2.6.0",
         summary: "Caches a script.",
+        route: Route::Write(scripting::load),
         ..ROW
     },
 ];

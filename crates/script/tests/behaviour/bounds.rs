@@ -1,0 +1,53 @@
+//! Scripts that never end, or want everything.
+
+use super::{Echo, check, run, run_on};
+
+const STEPS: &str = "-ERR Script ended: it has used up its budget of instructions";
+const MEMORY: &str = "-ERR Script ended: it has used up its memory";
+
+#[test]
+fn endless_scripts_end() {
+    for code in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "while true do xpcall(function() while true do end end, function() return 1 end) end",
+        "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
+        "return ('a'):rep(60):find(('a-'):rep(28) .. 'b')",
+        "local t = {} for i = 1, 10000 do t[i] = i end while true do table.concat(t) end",
+        "local a = {} for i = 1, 60 do a = {a, a} end return a",
+    ] {
+        assert_eq!(run(code), STEPS, "{code}");
+    }
+    check(&[("return 1", ":1")]);
+}
+
+#[test]
+fn greedy_scripts_end() {
+    for code in [
+        "local s = 'x' while true do s = s .. s end",
+        "local s = ('x'):rep(1000) while true do local ok = pcall(function() s = s .. s end) end",
+        "return ('x'):rep(1e9)",
+    ] {
+        assert_eq!(run(code), MEMORY, "{code}");
+    }
+    check(&[("return #('x'):rep(1000000)", ":1000000")]);
+}
+
+#[test]
+fn a_command_runs_once_however_often_its_script_is_tried() {
+    let host = &mut Echo::default();
+    let code = "for i = 1, 3 do redis.call('OK') redis.log(2, 'line ' .. i) end while true do end";
+    assert_eq!(run_on(host, code, &[], &[]), STEPS);
+    assert_eq!(host.asked.len(), 3);
+    assert_eq!(host.lines, ["line 1", "line 2", "line 3"]);
+}
+
+#[test]
+fn deep_recursion_is_an_error_of_the_script() {
+    let text = run("local function f() return 1 + f() end return f()");
+    assert!(text.contains("stack overflow"), "{text}");
+    check(&[
+        ("local ok = pcall(function() return unpack({}, 1, 1e7) end) return ok", "_"),
+        ("local function f() return 1 + f() end return pcall(f)", "_"),
+    ]);
+}
