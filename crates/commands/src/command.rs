@@ -137,7 +137,26 @@ pub enum SessionCommand {
     Watch,
 }
 
+/// Costs that the number of arguments bounds, as rows word them.
+const IN_ARGUMENTS: [&str; 5] = [
+    "O(N) in the keys",
+    "O(N) in the fields",
+    "O(N) in the members",
+    "O(N) in the elements",
+    "O(M*log(N)) for M members of a set of N",
+];
+
 impl Command {
+    /// Whether its cost is bounded by the number of its arguments and the logarithm of what they name, so that no value,
+    /// however large, makes it take long. Goes by [`Command::complexity`].
+    pub fn is_brief(&self) -> bool {
+        let of_one = |cost: &str| {
+            cost.starts_with("O(1)") || cost.starts_with("O(log N)") || cost.starts_with("O(log(N))")
+        };
+        let is_all = |cost: &str| of_one(cost) && !cost.contains(" and ");
+        is_all(self.complexity) || IN_ARGUMENTS.contains(&self.complexity)
+    }
+
     /// The defaults of a row, to be overridden field by field.
     pub const ROW: Command = Command {
         name: "",

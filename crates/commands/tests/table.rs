@@ -162,3 +162,35 @@ fn a_nodes_settings_are_its_own() {
     assert_eq!(shown, [("port".to_owned(), "7001".to_owned())]);
     assert!(settings().iter().any(|setting| setting.scope == Scope::Node));
 }
+
+#[test]
+fn what_values_make_long_is_not_brief() {
+    let is_brief = |name: &str| {
+        let row = rows().find(|command| command.full_name() == name);
+        row.unwrap_or_else(|| panic!("{name} is a command")).is_brief()
+    };
+    for name in
+        ["get", "set", "incr", "expire", "hset", "hget", "lpush", "sadd", "zadd", "del", "mset", "xack"]
+    {
+        assert!(is_brief(name), "{name}");
+    }
+    for name in [
+        "keys",
+        "lrange",
+        "linsert",
+        "hgetall",
+        "smembers",
+        "sunionstore",
+        "zrange",
+        "zunionstore",
+        "sort",
+        "bitcount",
+        "bitop",
+        "xrange",
+        "restore",
+        "pfmerge",
+        "geosearchstore",
+    ] {
+        assert!(!is_brief(name), "{name}");
+    }
+}

@@ -6,7 +6,7 @@
 
 /// The largest number of items in the size class that holds `len` of them.
 pub(crate) fn fitting(len: usize, item_bytes: usize) -> usize {
-    if item_bytes == 0 { len } else { class_bytes(len * item_bytes) / item_bytes }
+    class_bytes(len * item_bytes).checked_div(item_bytes).unwrap_or(len)
 }
 
 /// What the allocator gives for so many bytes.

@@ -24,6 +24,7 @@ use quorate_resp::Reply;
 use tokio::sync::watch;
 
 use crate::batch::{Data, Stamp};
+use crate::brief;
 use crate::divergence::Divergence;
 use crate::execution::{BatchEntry, last_version, run_batch};
 use crate::origins::{Admission, Origins};
@@ -207,7 +208,7 @@ impl Machine {
                     let result = match admission {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            let entry = BatchEntry { id, stamp, requests, groups };
+                            let entry = BatchEntry { index: id.index, stamp, requests, groups };
                             run_batch(
                                 &mut replicated.state,
                                 entry,
@@ -275,6 +276,10 @@ fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
 }
 
 impl StateMachine for Machine {
+    fn takes_long(&self, entries: &[Committed]) -> bool {
+        brief::take_long(entries, &self.pipeline)
+    }
+
     fn apply(&mut self, entries: Vec<Committed>) -> Result<(), Fault> {
         for entry in entries {
             match entry.payload {

@@ -35,6 +35,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::batch::{BatchBuilder, Origin};
+use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Slot, Style};
 use crate::transaction::Transaction;
@@ -331,6 +332,13 @@ impl Pipeline {
         open.groups
     }
 
+    /// Whether reads that take long are evaluated with a batch of ours.
+    pub(crate) fn is_long(&self, sequence: u64) -> bool {
+        let inner = self.inner.lock();
+        let open = inner.open.iter().find(|open| open.sequence == sequence);
+        open.is_some_and(|open| open.groups.iter().any(reads_take_long))
+    }
+
     /// A snapshot brought batches of ours up to `last` to effect: the outcome is known, the replies are not.
     pub(crate) fn overtaken(&self, last: u64) {
         let mut inner = self.inner.lock();
@@ -439,7 +447,8 @@ fn slot_bytes(slot: &Slot) -> usize {
     }
 }
 
-fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
+/// Writes what goes through the log, and leaves what is to be done when it comes out of it.
+pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
     match slot {
         Slot::Write { db, command, request, style } => {
             builder.push(db, (0..request.len()).map(|i| request.arg(i)));

@@ -10,6 +10,13 @@ use crate::Members;
 /// Called by one task at a time, never concurrently with itself. Its state must be a pure function of what it was given.
 /// It is not durable by itself: after a restart it gets the latest snapshot by `install`, then the entries after it.
 pub trait StateMachine: Send + 'static {
+    /// Whether `apply` may take so long with these that heartbeats would wait: it is then called on a thread where nothing
+    /// else waits, at the price of a wake-up.
+    fn takes_long(&self, entries: &[Committed]) -> bool {
+        let _ = entries;
+        true
+    }
+
     /// Applies committed entries in log order: a chunk of those that are ready. The indexes have no gaps.
     ///
     /// # Errors

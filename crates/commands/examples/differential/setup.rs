@@ -18,9 +18,11 @@ const VALUES: &[(Group, &str)] = &[
         Group::Stream,
         "DEL x1 x2\nXADD x1 1-1 a 1\nXADD x1 1-2 a 2 b 3\nXADD x1 2-0 a 3\nXADD x1 3-0 b 1\nXADD x1 5-5 a 1\n\
          XADD x1 8-1 c d\nXADD x1 10-3 a 1\nXGROUP CREATE x1 one 0\nXGROUP CREATE x1 two 3-0\n\
+         XGROUP CREATECONSUMER x1 one alice\nXGROUP CREATECONSUMER x1 one bob\nXGROUP CREATECONSUMER x1 two carol\n\
          XREADGROUP GROUP one alice COUNT 3 STREAMS x1 >\nXREADGROUP GROUP one bob COUNT 2 STREAMS x1 >\n\
          XREADGROUP GROUP two carol STREAMS x1 >\nXADD x2 2-1 f v\nXADD x2 4-0 f w\nXGROUP CREATE x2 one 0\n\
-         XGROUP CREATE x2 two $ ENTRIESREAD 2\nXREADGROUP GROUP one bob STREAMS x2 >",
+         XGROUP CREATE x2 two $ ENTRIESREAD 2\nXGROUP CREATECONSUMER x2 one bob\n\
+         XREADGROUP GROUP one bob STREAMS x2 >",
     ),
     (Group::Bitmap, "SET b1 foobar\nSETBIT b2 70 1\nSETBIT b2 7 1"),
     (Group::HyperLogLog, "DEL p1 p2\nPFADD p1 a b c d 1 2 3\nPFADD p2 a c foo bar"),

@@ -30,14 +30,16 @@ impl Options {
                 };
                 i += 2;
             } else {
-                let sub = String::from_utf8_lossy(&args[1]);
-                return Err(Error::text(format!(
-                    "ERR unknown subcommand or wrong number of arguments for '{sub}'. Try XGROUP HELP."
-                )));
+                return Err(wrong_arguments(args));
             }
         }
         Ok(options)
     }
+}
+
+fn wrong_arguments(args: Args<'_>) -> Error {
+    let sub = String::from_utf8_lossy(&args[1]);
+    Error::text(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try XGROUP HELP."))
 }
 
 fn no_stream() -> Error {
@@ -66,6 +68,10 @@ pub(crate) fn create(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -
     if stream.is_none() && !options.create_stream {
         return Err(no_stream());
     }
+    // Each option once: no more arguments than that.
+    if args.len() > 8 {
+        return Err(wrong_arguments(args));
+    }
     let last_id = match args.at(4) {
         b"$" => stream.map_or(StreamId::MIN, |stream| stream.entries().last_id()),
         text => id::strict(text, 0)?,
@@ -85,6 +91,9 @@ pub(crate) fn setid(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) ->
     let options = Options::parse(args, "SETID")?;
     let (key, name) = (&args[2], &args[3]);
     group_at(write, key, name)?;
+    if args.len() > 7 {
+        return Err(wrong_arguments(args));
+    }
     let last_id = match args.at(4) {
         b"$" => write.stream(key)?.map_or(StreamId::MIN, |stream| stream.entries().last_id()),
         text => id::any(text, 0)?,

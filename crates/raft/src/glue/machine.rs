@@ -12,7 +12,9 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use parking_lot::Mutex;
-use quorate_storage::{ErrorKind, SnapshotInfo, SnapshotReader, SnapshotStore};
+use quorate_storage::{ErrorKind, Executor, SnapshotInfo, SnapshotReader, SnapshotStore};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Shared, blocking};
 use crate::{
@@ -48,6 +50,12 @@ impl MachineStore {
             membership: OStoredMembership::default(),
             refuses_gaps: true,
         }
+    }
+
+    /// Whether the runtime can go on with other tasks on another thread while this one is busy.
+    fn may_hand_over(&self) -> bool {
+        self.shared.executor == Executor::Thread
+            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
     }
 
     #[cfg(test)]
@@ -115,7 +123,14 @@ impl RaftStateMachine<TypeConfig> for MachineStore {
                 committed.push(self.committed(entry).map_err(|fault| self.fault(fault))?);
                 responders.extend(responder);
             }
-            let applied = self.machine.lock().apply(committed);
+            let applied = {
+                let mut machine = self.machine.lock();
+                if self.may_hand_over() && machine.takes_long(&committed) {
+                    tokio::task::block_in_place(|| machine.apply(committed))
+                } else {
+                    machine.apply(committed)
+                }
+            };
             applied.map_err(|fault| self.fault(fault))?;
             for responder in responders {
                 responder.send(());
