@@ -19,5 +19,6 @@ mod quiet;
 mod restart;
 mod snapshots;
 mod stock_client;
+mod transactions;
 
 pub(crate) use alone::{QUORATE, alone, calm, count};

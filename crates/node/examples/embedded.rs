@@ -38,6 +38,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let counter = third.execute(&["GET", "counter"]).await?;
     println!("300 increments on three nodes in {:?}: {counter:?}", started.elapsed());
 
+    // A transaction runs if nobody on any node has changed what it builds on.
+    let mut watch = first.watch(&["greeting"]).await?;
+    let seen = watch.execute(&["GET", "greeting"]).await?;
+    second.set("greeting", "changed meanwhile").await?;
+    let done = watch.commit([["SET", "greeting", "built on what was"]]).await?;
+    println!("seen {seen:?}, then {}", if done.is_some() { "written" } else { "nothing was written" });
+
     // The cluster goes on without one node, whichever it is.
     nodes[0].stop().await;
     second.set("greeting", "still here").await?;

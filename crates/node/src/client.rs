@@ -5,6 +5,8 @@
 //!
 //! Called by: programs that embed a node, and the admin API's settings.
 
+mod transaction;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use quorate_resp::{Request, Value};
 use tokio::sync::Mutex;
 
+pub use self::transaction::Watch;
 use crate::node::Node;
 use crate::session::{ClientOrigin, Flow, ReadMode, Session};
 
@@ -31,6 +34,10 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    fn reply(text: &[u8]) -> ClientError {
+        ClientError::Reply(String::from_utf8_lossy(text).into_owned())
+    }
+
     /// Whether the same command may be sent again without fear of a second effect.
     pub fn had_no_effect(&self) -> bool {
         matches!(self, ClientError::Reply(_))
@@ -70,24 +77,12 @@ impl Client {
     /// See [`ClientError`]; an error reply is one.
     pub async fn execute<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, ClientError> {
         let request = Request::from_args(args.iter().map(AsRef::as_ref));
-        let mut guard = self.session.lock().await;
-        // Taken out while it works: a dropped future leaves no half-done session behind.
-        let mut session = match guard.take() {
-            Some(session) => session,
-            None => self.open().await,
-        };
-        let mut requests = VecDeque::from([request]);
-        let flow = session.execute(&mut requests).await;
-        let mut buffer = BytesMut::new();
-        for piece in session.take_output() {
-            buffer.extend_from_slice(&piece);
+        let mut session = self.session.lock().await;
+        if session.is_none() {
+            *session = Some(self.open().await);
         }
-        let value = Value::decode(&mut buffer).ok().flatten();
-        if flow == Flow::Continue {
-            *guard = Some(session);
-        }
-        match value {
-            Some(Value::Error(text)) => Err(ClientError::Reply(String::from_utf8_lossy(&text).into_owned())),
+        match ask(&mut session, VecDeque::from([request])).await?.pop() {
+            Some(Value::Error(text)) => Err(ClientError::reply(&text)),
             Some(value) => Ok(value),
             None => Err(ClientError::Unknown),
         }
@@ -160,4 +155,30 @@ impl Client {
             _ => Err(ClientError::Type("no integer")),
         }
     }
+}
+
+/// Runs requests on a session; a reply for each. Afterwards there is none where it cannot be used any more.
+async fn ask(
+    place: &mut Option<Session<Node>>,
+    mut requests: VecDeque<Request>,
+) -> Result<Vec<Value>, ClientError> {
+    // Taken out while it works: a dropped future leaves no half-done session behind.
+    let mut session = place.take().ok_or(ClientError::Unknown)?;
+    let asked = requests.len();
+    let mut buffer = BytesMut::new();
+    let flow = loop {
+        let flow = session.execute(&mut requests).await;
+        session.take_output().iter().for_each(|piece| buffer.extend_from_slice(piece));
+        if flow != Flow::More {
+            break flow;
+        }
+    };
+    if flow == Flow::Continue {
+        *place = Some(session);
+    }
+    let mut replies = Vec::with_capacity(asked);
+    while let Ok(Some(reply)) = Value::decode(&mut buffer) {
+        replies.push(reply);
+    }
+    if replies.len() == asked { Ok(replies) } else { Err(ClientError::Unknown) }
 }

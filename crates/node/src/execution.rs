@@ -12,8 +12,7 @@
 //! Called by: the apply task, with the write lock held.
 
 use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
-use quorate_keyspace::{Rng, Version};
-use quorate_raft::LogId;
+use quorate_keyspace::{DbIndex, Rng, Version};
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
@@ -35,7 +34,7 @@ pub(crate) fn last_version(index: u64) -> Version {
 
 /// A batch that passed, and on its origin the groups that wait for its replies.
 pub(crate) struct BatchEntry<'a> {
-    pub(crate) id: LogId,
+    pub(crate) index: u64,
     pub(crate) stamp: Stamp,
     pub(crate) requests: Requests<'a>,
     pub(crate) groups: Vec<Sealed>,
@@ -52,18 +51,18 @@ pub(crate) fn run_batch(
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
-    let BatchEntry { id, stamp, mut requests, groups } = entry;
+    let BatchEntry { index, stamp, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
     let events = Events::new(state.settings.events());
     let mut run = Run {
         state,
         rng: Rng::from_u64(stamp.seed),
-        version: Version(id.index << POSITION_BITS),
+        version: Version(index << POSITION_BITS),
         events,
         executed: 0,
         node,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
-        read_seed: stamp.seed ^ id.index,
+        read_seed: stamp.seed ^ index,
     };
     for group in groups {
         let mut reply = Reply::new(Protocol::Resp2);
@@ -133,8 +132,7 @@ impl Run<'_> {
                 self.transaction(&transaction, &watched, &requests, reply);
             }
             Place::Transaction(transaction) => {
-                let now = self.state.clock;
-                transaction.read(self.state, now, self.read_seed, self.node, reply);
+                transaction.read(self.reading(DbIndex::ZERO), reply, |_, _, _| ());
             }
         }
         Ok(())
@@ -169,16 +167,12 @@ impl Run<'_> {
         is_unchanged(self.state, self.state.clock, watched.iter().copied())
     }
 
-    fn read(
-        &self,
-        db: quorate_keyspace::DbIndex,
-        command: &'static Command,
-        args: Args<'_>,
-        reply: &mut Reply,
-    ) {
-        let (now, seed) = (self.state.clock, self.read_seed);
-        let context = Read { state: self.state, db, now, seed, node: Some(self.node) };
-        quorate_commands::read(&context, command, args, reply);
+    fn reading(&self, db: DbIndex) -> Read<'_> {
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node: Some(self.node) }
+    }
+
+    fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
+        quorate_commands::read(&self.reading(db), command, args, reply);
     }
 
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
@@ -209,3 +203,6 @@ impl Run<'_> {
         quorate_commands::write(self.state, context, command, args, reply);
     }
 }
+
+#[cfg(test)]
+mod tests;

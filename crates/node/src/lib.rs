@@ -33,7 +33,7 @@ pub mod session;
 mod transaction;
 mod watch;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Watch};
 pub use formats::FORMATS;
 pub use node::{Error, LogFigures, Node, Phase};
 pub use options::{Components, Membership, NodeOptions};

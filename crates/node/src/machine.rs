@@ -208,7 +208,7 @@ impl Machine {
                     let result = match admission {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            let entry = BatchEntry { id, stamp, requests, groups };
+                            let entry = BatchEntry { index: id.index, stamp, requests, groups };
                             run_batch(
                                 &mut replicated.state,
                                 entry,

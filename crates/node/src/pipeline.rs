@@ -447,7 +447,8 @@ fn slot_bytes(slot: &Slot) -> usize {
     }
 }
 
-fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
+/// Writes what goes through the log, and leaves what is to be done when it comes out of it.
+pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
     match slot {
         Slot::Write { db, command, request, style } => {
             builder.push(db, (0..request.len()).map(|i| request.arg(i)));

@@ -12,7 +12,7 @@
 //! Called by: connection tasks, the apply task.
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Flag, Read, Settings, State};
+use quorate_commands::{Args, Command, Flag, Read, State};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request};
 
@@ -105,11 +105,18 @@ impl Transaction {
         }
     }
 
-    /// Evaluates a transaction without writes.
-    pub(crate) fn read(&self, state: &State, now: Millis, seed: u64, node: &Settings, reply: &mut Reply) {
-        self.answer(is_unchanged(state, now, self.watched()), reply, |queued, args, reply| {
-            let read = Read { state, db: queued.db, now, seed, node: Some(node) };
+    /// Evaluates a transaction without writes; `noted` sees what was read.
+    pub(crate) fn read<'a>(
+        &self,
+        read: Read<'a>,
+        reply: &mut Reply,
+        mut noted: impl FnMut(&Read<'a>, &Command, Args<'_>),
+    ) {
+        let unchanged = is_unchanged(read.state, read.now, self.watched());
+        self.answer(unchanged, reply, |queued, args, reply| {
+            let read = Read { db: queued.db, ..read };
             quorate_commands::read(&read, queued.command, args, reply);
+            noted(&read, queued.command, args);
         });
     }
 }

@@ -3,6 +3,7 @@
 mod chance;
 mod events;
 mod history;
+mod kept;
 mod node;
 mod versions;
 mod walks;

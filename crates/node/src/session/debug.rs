@@ -5,7 +5,7 @@
 //! Invariant: nothing here changes data, stops the node or holds it up.
 
 use quorate_commands::{Args, Error, State};
-use quorate_keyspace::{Entry, Millis, Seed, Value};
+use quorate_keyspace::{Entry, Millis, Seed, StreamId, Value};
 
 use super::Session;
 use super::backend::Backend;
@@ -83,12 +83,11 @@ impl<B: Backend> Session<B> {
 
     async fn debug_digest_value(&mut self, args: Args<'_>) -> Result<(), Error> {
         let db = self.db;
-        let digests = self.look(|state, now| -> Result<_, Error> {
+        let digests = self.look(|state, now| -> Result<Vec<String>, Error> {
             let entry = |key: &&[u8]| state.keyspace.db(db).get(key, now);
             args.from(2).iter().map(|key| entry(key).map_or(Ok(hex([0; DIGEST_WORDS])), digest)).collect()
         });
-        let digests = digests.await?;
-        let digests: Vec<String> = digests?;
+        let digests = digests.await??;
         self.reply.array(digests.len());
         digests.iter().for_each(|digest| self.reply.simple(digest));
         Ok(())
@@ -190,11 +189,15 @@ fn digest(entry: &Entry) -> Result<String, Error> {
             // The two zeros are one score.
             add(&[member, &(score + 0.0).to_bits().to_le_bytes()]);
         }),
+        // Groups are left out, as in Redis.
+        Value::Stream(stream) => stream.entries().range(StreamId::MIN, StreamId::MAX).for_each(|entry| {
+            let mut parts = [entry.id().ms, entry.id().seq].map(|half| half.to_le_bytes().to_vec()).to_vec();
+            entry.for_each(|field, value| parts.extend([field.to_vec(), value.to_vec()]));
+            add(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }),
         other => {
-            return Err(Error::text(format!(
-                "ERR DEBUG DIGEST-VALUE knows no values of type {}",
-                other.type_name()
-            )));
+            let name = other.type_name();
+            return Err(Error::text(format!("ERR DEBUG DIGEST-VALUE knows no values of type {name}")));
         }
     }
     if entry.expires().is_some() {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quorate_commands::{Args, Command, Error, Flag, Read, Route, SessionCommand, State};
-use quorate_keyspace::Millis;
+use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Reply, Request};
 use smallvec::SmallVec;
 
@@ -321,7 +321,11 @@ impl<B: Backend> Session<B> {
                     Slot::Transaction(transaction) => {
                         let now = now.max(state.clock);
                         let begin = reply.len();
-                        transaction.read(state, now, *seed, &front.node_settings, reply);
+                        let node = Some(&front.node_settings);
+                        let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node };
+                        transaction.read(read, reply, |read, command, args| {
+                            front.uses.note(read, command, args);
+                        });
                         let parts = TransactionStats::of(&front.stats, transaction);
                         let shown = (!transaction.style.silent).then(|| &reply.as_bytes()[begin..]);
                         parts.count(&front.stats, shown, last.elapsed());

@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Error, Route, SessionCommand};
+use quorate_commands::{Args, Command, Error, Read, Route, SessionCommand};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request, parse_i64};
 
@@ -331,9 +331,11 @@ impl<B: Backend> Session<B> {
         }
         let now = if asks { self.backend.barrier(self.read_mode).await? } else { Millis(0) };
         let mut reply = Reply::new(transaction.style.protocol);
-        let node = &self.backend.front().node_settings;
+        let front = self.backend.front();
         self.backend.with_state(|state| {
-            transaction.read(state, now.max(state.clock), self.seed, node, &mut reply);
+            let (now, node) = (now.max(state.clock), Some(&front.node_settings));
+            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node };
+            transaction.read(read, &mut reply, |read, command, args| front.uses.note(read, command, args));
         });
         Ok(reply.take())
     }

@@ -102,7 +102,14 @@ impl Workload {
             Action::Append(tail) => vec![b"APPEND", key.as_bytes(), tail],
         };
         let operation = self.history.lock().called(number, key, action.clone());
-        let answer = client.execute(&request).await.map(answer_of);
+        // Half of them as a transaction, which promises the same.
+        let answer = if self.seeds.below(2) == 0 {
+            client.execute(&request).await
+        } else {
+            let replies = client.transaction([request]).await;
+            replies.map(|mut replies| replies.pop().expect("a transaction of one has one reply"))
+        };
+        let answer = answer.map(answer_of);
         let outcome = answer.as_ref().map(drop).map_err(Clone::clone);
         self.history.lock().returned(operation, answer);
         outcome

@@ -169,6 +169,8 @@ async fn debug_is_closed_unless_it_is_opened() {
         ([&["SADD k 1 2"], &["SADD k 1 3"]], false),
         ([&["ZADD k 0 a 2 b"], &["ZADD k 2 b -0 a"]], true),
         ([&["ZADD k 1 a 2 b"], &["ZADD k 2 a 1 b"]], false),
+        ([&["XADD k 1-1 f v"], &["XADD k 1-1 f v", "XADD k 2-1 f v", "XDEL k 2-1"]], true),
+        ([&["XADD k 1-1 f v"], &["XADD k 1-2 f v"]], false),
     ] {
         let mut digests = Vec::new();
         for requests in make {
