@@ -77,7 +77,7 @@ const KINDS: [Kind; 5] = [
         |n| format!("ZADD key {n} member:{n}"),
         |n| format!("ZADD key {} member:{n}", n * 7919 % 9973),
     ),
-    ("list", |n| format!("RPUSH key element:{n}"), |n| format!("LSET key {n} another")),
+    ("list", |n| format!("RPUSH key element:{n:0>100}"), |n| format!("LSET key {n} another")),
     ("stream", |n| format!("XADD key {}-1 field {n}", n + 1), |n| format!("XDEL key {}-1", n + 1)),
 ];
 

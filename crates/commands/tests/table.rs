@@ -190,6 +190,8 @@ fn what_values_make_long_is_not_brief() {
         "restore",
         "pfmerge",
         "geosearchstore",
+        "eval",
+        "fcall",
     ] {
         assert!(!is_brief(name), "{name}");
     }

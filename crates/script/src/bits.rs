@@ -4,6 +4,9 @@ use mlua::{Lua, Result, Table};
 
 use crate::arguments::Arguments;
 
+type Fold = fn(i32, i32) -> i32;
+type Shift = fn(i32, u32) -> i32;
+
 /// Makes the library.
 pub(crate) fn library(lua: &Lua) -> Result<Table> {
     let bit = lua.create_table()?;
@@ -14,7 +17,7 @@ pub(crate) fn library(lua: &Lua) -> Result<Table> {
         lua.create_function(|lua, args: Arguments| Ok(word(lua, &args, "bswap", 1)?.swap_bytes()))?,
     )?;
     bit.raw_set("tohex", lua.create_function(|lua, args: Arguments| tohex(lua, &args))?)?;
-    let folds: [(&'static str, fn(i32, i32) -> i32); 3] =
+    let folds: [(&'static str, Fold); 3] =
         [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, fold) in folds {
         let run = move |lua: &Lua, args: Arguments| {
@@ -23,7 +26,7 @@ pub(crate) fn library(lua: &Lua) -> Result<Table> {
         };
         bit.raw_set(name, lua.create_function(run)?)?;
     }
-    let shifts: [(&'static str, fn(i32, u32) -> i32); 5] = [
+    let shifts: [(&'static str, Shift); 5] = [
         ("lshift", |a, n| a << n),
         ("rshift", |a, n| (a as u32 >> n) as i32),
         ("arshift", |a, n| a >> n),

@@ -15,9 +15,14 @@ use crate::tables::sorted;
 /// How deep a script's reply may be nested.
 const DEPTH_MAX: usize = 200;
 
+/// Steps that a value costs on its way in or out, and a table of a result, whose kind has to be found out: what they
+/// take in time, in instructions of Lua.
+const VALUE_STEPS: usize = 20;
+const TABLE_STEPS: usize = 200;
+
 /// What a script sees of a reply.
 pub(crate) fn to_lua(lua: &Lua, meter: &Meter, answer: &Answer, resp3: bool) -> mlua::Result<mlua::Value> {
-    raise::charge(meter, 2)?;
+    raise::charge(meter, VALUE_STEPS)?;
     let single = |name: &str, value: mlua::Value| {
         let table = lua.create_table()?;
         table.raw_set(name, value)?;
@@ -100,7 +105,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn value(&mut self, value: &mlua::Value, depth: usize) -> mlua::Result<()> {
-        raise::charge(self.meter, 2)?;
+        raise::charge(self.meter, VALUE_STEPS)?;
         match value {
             mlua::Value::String(string) => {
                 raise::charge(self.meter, string.as_bytes().len() / 8)?;
@@ -119,6 +124,7 @@ impl Writer<'_> {
     }
 
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
+        raise::charge(self.meter, TABLE_STEPS)?;
         use mlua::Value::{String, Table};
         let field = |name: &str| table.raw_get::<mlua::Value>(name);
         if let String(text) = field("err")? {
@@ -159,7 +165,7 @@ impl Writer<'_> {
             if item.is_nil() {
                 break;
             }
-            raise::charge(self.meter, 1)?;
+            raise::charge(self.meter, VALUE_STEPS)?;
             items.push(item);
         }
         self.reply.array(items.len());

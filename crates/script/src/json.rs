@@ -249,7 +249,7 @@ impl Writer<'_> {
 
     /// Writes a plain value, or opens a table.
     fn begin(&mut self, value: &Value, open: &mut Vec<Open>) -> Result<()> {
-        raise::charge(self.meter, 2)?;
+        raise::charge(self.meter, 20)?;
         match value {
             Value::String(string) => self.string(&string.as_bytes())?,
             Value::Boolean(true) => self.out.extend_from_slice(b"true"),

@@ -28,6 +28,9 @@ impl Chance {
     }
 }
 
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
+
 /// Replaces functions of the `math` library.
 pub(crate) fn install(lua: &Lua, math: &Table, chance: &Rc<Chance>) -> Result<()> {
     let shared = chance.clone();
@@ -38,7 +41,7 @@ pub(crate) fn install(lua: &Lua, math: &Table, chance: &Rc<Chance>) -> Result<()
         Ok(())
     };
     math.raw_set("randomseed", lua.create_function(seed)?)?;
-    let plain: [(&'static str, fn(f64) -> f64); 12] = [
+    let plain: [(&'static str, Unary); 12] = [
         ("sin", libm::sin),
         ("cos", libm::cos),
         ("tan", libm::tan),
@@ -56,7 +59,7 @@ pub(crate) fn install(lua: &Lua, math: &Table, chance: &Rc<Chance>) -> Result<()
         let run = move |lua: &Lua, args: Arguments| Ok(function(args.number(lua, name, 1)?));
         math.raw_set(name, lua.create_function(run)?)?;
     }
-    let pairs: [(&'static str, fn(f64, f64) -> f64); 2] = [("atan2", libm::atan2), ("pow", libm::pow)];
+    let pairs: [(&'static str, Binary); 2] = [("atan2", libm::atan2), ("pow", libm::pow)];
     for (name, function) in pairs {
         let run = move |lua: &Lua, args: Arguments| {
             Ok(function(args.number(lua, name, 1)?, args.number(lua, name, 2)?))

@@ -54,7 +54,7 @@ fn pack(lua: &Lua, meter: &Meter, args: &Arguments) -> Result<LuaString> {
 }
 
 fn encode(meter: &Meter, out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
-    raise::charge(meter, 2)?;
+    raise::charge(meter, 20)?;
     match value {
         Value::String(string) => {
             let bytes = &*string.as_bytes();
@@ -197,7 +197,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value> {
-        raise::charge(self.meter, 2)?;
+        raise::charge(self.meter, 20)?;
         if depth > DECODE_DEPTH_MAX {
             return Err(raise::text(self.lua, "stack overflow (in function mp_decode_to_lua_array)"));
         }

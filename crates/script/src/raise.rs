@@ -83,6 +83,9 @@ pub(crate) fn script_place(lua: &Lua) -> Option<(String, usize)> {
     }
 }
 
+/// Steps that catching an error of a library function costs.
+const CAUGHT_STEPS: usize = 500;
+
 /// What Lua says when an allocation fails.
 const OUT_OF_MEMORY: &[u8] = b"not enough memory";
 
@@ -99,6 +102,8 @@ pub(crate) fn seen(lua: &Lua, meter: &Meter, caught: Value) -> mlua::Result<Valu
     let Value::Error(error) = &caught else {
         return if meter.ended().is_some() { Err(ended()) } else { Ok(caught) };
     };
+    // Raising through Rust costs far more than the instructions around it.
+    meter.charge(CAUGHT_STEPS);
     let raised = raised(error);
     if raised.is_none() && is_out_of_memory(error) {
         meter.end(Ended::Memory);

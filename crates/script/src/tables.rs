@@ -59,7 +59,7 @@ pub(crate) fn sorted(meter: &Meter, table: &Table) -> Result<Vec<(Value, Value)>
         pairs.push((key, value));
         Ok(())
     })?;
-    raise::charge(meter, pairs.len() * 4 + 1)?;
+    raise::charge(meter, pairs.len() * 30 + 1)?;
     let in_order =
         |pairs: &[(Value, Value)]| pairs.windows(2).all(|two| order(&two[0].0, &two[1].0) == Ordering::Less);
     if !in_order(&pairs) {
@@ -124,7 +124,7 @@ fn concat(lua: &Lua, meter: &Meter, args: &Arguments) -> Result<LuaString> {
         if i != last {
             out.extend_from_slice(&separator);
         }
-        raise::charge(meter, 2 + (bytes.len() + separator.len()) / 8)?;
+        raise::charge(meter, 10 + (bytes.len() + separator.len()) / 8)?;
         if out.len() > STRING_BYTES_MAX {
             check_length(meter, out.len())?;
         }
@@ -150,7 +150,7 @@ fn insert(lua: &Lua, meter: &Meter, args: &Arguments) -> Result<()> {
         [_, value] => table.raw_set(end, value),
         [_, _, value] => {
             let at = args.integer(lua, "insert", 2)?;
-            raise::charge(meter, usize::try_from(end.max(at) - at).unwrap_or(usize::MAX).saturating_mul(4))?;
+            raise::charge(meter, usize::try_from(end.max(at) - at).unwrap_or(usize::MAX).saturating_mul(20))?;
             for i in (at + 1..=end).rev() {
                 table.raw_set(i, table.raw_get::<Value>(i - 1)?)?;
             }
@@ -168,7 +168,7 @@ fn remove(lua: &Lua, meter: &Meter, args: &Arguments) -> Result<Option<Value>> {
     if !(1..=end).contains(&at) {
         return Ok(None);
     }
-    raise::charge(meter, (end - at) as usize * 4)?;
+    raise::charge(meter, (end - at) as usize * 20)?;
     let removed = table.raw_get::<Value>(at)?;
     for i in at..end {
         table.raw_set(i, table.raw_get::<Value>(i + 1)?)?;

@@ -16,6 +16,7 @@ const FLUSH_TYPE: &[Argument] = &[Argument::word("async", "ASYNC"), Argument::wo
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "eval",
+        complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
@@ -26,6 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "eval_ro",
+        complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Ro, Access])],
@@ -36,6 +38,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "evalsha",
+        complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
@@ -46,6 +49,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "evalsha_ro",
+        complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Ro, Access])],
@@ -56,6 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fcall",
+        complexity: "Depends on the function",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Rw, Access, Update])],
@@ -66,6 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fcall_ro",
+        complexity: "Depends on the function",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Ro, Access])],

@@ -102,7 +102,7 @@ impl Reader<'_> {
         let mut open: Vec<Open> = Vec::new();
         let mut token = first;
         loop {
-            raise::charge(self.meter, 2)?;
+            raise::charge(self.meter, 20)?;
             let mut value = match token {
                 Token::Text(text) => {
                     raise::charge(self.meter, text.len() / 4)?;

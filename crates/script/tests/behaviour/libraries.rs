@@ -4,30 +4,20 @@ use super::check;
 
 #[test]
 fn json() {
-    check(
-        &[
-            ("return cjson.encode({1,2,3})", "$7 [1,2,3]"),
-            ("return cjson.encode({b=1,a={x=true}})", "$22 {\"a\":{\"x\":true},\"b\":1}"),
-            ("return cjson.encode({})", "$2 {}"),
-            ("return cjson.encode({1,nil,3})", "$10 [1,null,3]"),
-            ("return cjson.encode('a/\"\\n\\1')", "$15 \"a\\/\\\"\\n\\u0001\""),
-            ("return cjson.encode(cjson.null)", "$4 null"),
-            ("return cjson.encode(1.5e20)", "$7 1.5e+20"),
-            ("return cjson.decode('{\"a\":[1,{\"b\":\"c\"}]}').a[2].b", "$1 c"),
-            ("return cjson.decode('\"\\\\u00e9\\\\ud83d\\\\ude00\"')", "$6 \u{e9}\u{1f600}"),
-            ("return cjson.decode('null') == cjson.null", ":1"),
-            ("return cjson.decode('[0.5]')[1] * 4", ":2"),
-            ("return #cjson.decode('[]')", ":0"),
-            (
-                "return select(2, pcall(cjson.decode, '{\"a\":}'))",
-                "$55 Expected value but found T_OBJ_END at character 6",
-            ),
-            (
-                "return select(2, pcall(cjson.encode, {[1]=1,[100]=1}))",
-                "$49 Cannot serialise table: excessively sparse array",
-            ),
-        ][..12],
-    );
+    check(&[
+        ("return cjson.encode({1,2,3})", "$7 [1,2,3]"),
+        ("return cjson.encode({b=1,a={x=true}})", "$22 {\"a\":{\"x\":true},\"b\":1}"),
+        ("return cjson.encode({})", "$2 {}"),
+        ("return cjson.encode({1,nil,3})", "$10 [1,null,3]"),
+        ("return cjson.encode('a/\"\\n\\1')", "$15 \"a\\/\\\"\\n\\u0001\""),
+        ("return cjson.encode(cjson.null)", "$4 null"),
+        ("return cjson.encode(1.5e20)", "$7 1.5e+20"),
+        ("return cjson.decode('{\"a\":[1,{\"b\":\"c\"}]}').a[2].b", "$1 c"),
+        ("return cjson.decode('\"\\\\u00e9\\\\ud83d\\\\ude00\"')", "$6 \u{e9}\u{1f600}"),
+        ("return cjson.decode('null') == cjson.null", ":1"),
+        ("return cjson.decode('[0.5]')[1] * 4", ":2"),
+        ("return #cjson.decode('[]')", ":0"),
+    ]);
     let told = super::run("return select(2, pcall(cjson.decode, '{\"a\":}'))");
     assert!(told.ends_with("Expected value but found T_OBJ_END at character 6"), "{told}");
     let told = super::run("return select(2, pcall(cjson.encode, {[1]=1,[100]=1}))");
@@ -91,36 +81,27 @@ fn structs_and_bits() {
 
 #[test]
 fn strings_and_tables() {
-    check(
-        &[
-            ("return {string.find('hello', 'l+')}", "*2 :3 :4"),
-            ("return {string.find('a.b', '.', 1, true)}", "*2 :2 :2"),
-            ("return {('key=val'):match('(%w+)=(%w+)')}", "*2 $3 key $3 val"),
-            ("return {('abc'):find('b', -1)}", "*0"),
-            ("return {('abc'):find('()b()')}", "*4 :2 :2 :2 :3"),
-            (
-                "local o = {} for w in ('a bc d'):gmatch('%a+') do o[#o+1] = w end return o",
-                "*3 $1 a $2 bc $1 d",
-            ),
-            ("local n = 0 for _ in ('abc'):gmatch('') do n = n + 1 end return n", ":4"),
-            ("return {('hello'):gsub('l', 'L')}", "*2 $5 heLLo :2"),
-            ("return {('hello'):gsub('l', 'L', 1)}", "*2 $5 heLlo :1"),
-            ("return {('abc'):gsub('%w', '%0%0')}", "*2 $6 aabbcc :3"),
-            ("return {('abc'):gsub('%w', {a='1', b=true and 'x'})}", "*2 $3 1xc :3"),
-            ("return {('abc'):gsub('', '-')}", "*2 $7 -a-b-c- :4"),
-            ("return {('abc'):gsub('', function() return '-' end)}", "*2 $7 -a-b-c- :4"),
-            ("return {('aab'):gsub('^a', function(c) return c:upper() end)}", "*2 $3 Aab :1"),
-            ("return {('a,b'):gsub(',', '%%')}", "*2 $3 a%b :1"),
-            ("return ('x'):rep(3)", "$3 xxx"),
-            ("return table.concat({1, 'b', 3}, '-', 2)", "$3 b-3"),
-            ("local t = {1,2,3} table.insert(t, 2, 9) table.remove(t, 1) return t", "*3 :9 :2 :3"),
-            ("local t = {3,1,2} table.sort(t, function(a, b) return a > b end) return t", "*3 :3 :2 :1"),
-            (
-                "math.randomseed(10) local a = math.random() math.randomseed(10) return a == math.random()",
-                ":1",
-            ),
-            ("math.randomseed(10) return {math.random(100), math.random(5, 6) >= 5}", "*2 :1 :1"),
-            ("return math.floor(math.pow(2, 10) + math.sin(0))", ":1024"),
-        ][..20],
-    );
+    check(&[
+        ("return {string.find('hello', 'l+')}", "*2 :3 :4"),
+        ("return {string.find('a.b', '.', 1, true)}", "*2 :2 :2"),
+        ("return {('key=val'):match('(%w+)=(%w+)')}", "*2 $3 key $3 val"),
+        ("return {('abc'):find('b', -1)}", "*0"),
+        ("return {('abc'):find('()b()')}", "*4 :2 :2 :2 :3"),
+        ("local o = {} for w in ('a bc d'):gmatch('%a+') do o[#o+1] = w end return o", "*3 $1 a $2 bc $1 d"),
+        ("local n = 0 for _ in ('abc'):gmatch('') do n = n + 1 end return n", ":4"),
+        ("return {('hello'):gsub('l', 'L')}", "*2 $5 heLLo :2"),
+        ("return {('hello'):gsub('l', 'L', 1)}", "*2 $5 heLlo :1"),
+        ("return {('abc'):gsub('%w', '%0%0')}", "*2 $6 aabbcc :3"),
+        ("return {('abc'):gsub('%w', {a='1', b=true and 'x'})}", "*2 $3 1xc :3"),
+        ("return {('abc'):gsub('', '-')}", "*2 $7 -a-b-c- :4"),
+        ("return {('abc'):gsub('', function() return '-' end)}", "*2 $7 -a-b-c- :4"),
+        ("return {('aab'):gsub('^a', function(c) return c:upper() end)}", "*2 $3 Aab :1"),
+        ("return {('a,b'):gsub(',', '%%')}", "*2 $3 a%b :1"),
+        ("return ('x'):rep(3)", "$3 xxx"),
+        ("return table.concat({1, 'b', 3}, '-', 2)", "$3 b-3"),
+        ("local t = {1,2,3} table.insert(t, 2, 9) table.remove(t, 1) return t", "*3 :9 :2 :3"),
+        ("local t = {3,1,2} table.sort(t, function(a, b) return a > b end) return t", "*3 :3 :2 :1"),
+        ("math.randomseed(10) local a = math.random() math.randomseed(10) return a == math.random()", ":1"),
+        ("return math.floor(math.pow(2, 10) + math.sin(0))", ":1024"),
+    ]);
 }

@@ -54,27 +54,24 @@ fn what_is_not_there_is_an_error() {
 
 #[test]
 fn tables_are_walked_in_one_order() {
-    check(
-        &[
-            (
-                "local t, out = {z=1, a=1, [3]=1, [1]=1, [2.5]=1, [true]=1, [-1]=1}, {} \
+    check(&[
+        (
+            "local t, out = {z=1, a=1, [3]=1, [1]=1, [2.5]=1, [true]=1, [-1]=1}, {} \
              for k in pairs(t) do out[#out+1] = tostring(k) end return table.concat(out, ' ')",
-                "$19 -1 1 2.5 3 a z true",
-            ),
-            (
-                "local t, out = {c=1, a=1, b=1}, {} local k = next(t) \
+            "$19 -1 1 2.5 3 a z true",
+        ),
+        (
+            "local t, out = {c=1, a=1, b=1}, {} local k = next(t) \
              while k do out[#out+1] = k k = next(t, k) end return table.concat(out)",
-                "$3 abc",
-            ),
-            ("local t = {a=1,b=2,c=3} for k in pairs(t) do t[k] = nil end return next(t) == nil", ":1"),
-            ("local n = 0 for k, v in pairs({10,20,30}) do n = n + k * v end return n", ":140"),
-            ("local n = 0 for k in pairs({[{}]=1}) do n = n + 1 end return n", ":1"),
-            ("return next({})", "_"),
-            ("return tostring({}) == tostring({})", "_"),
-            ("local t = {} return tostring(t) == tostring(t)", ":1"),
-            ("return {tostring({}), tostring(print == nil)}", "_"),
-        ][..8],
-    );
+            "$3 abc",
+        ),
+        ("local t = {a=1,b=2,c=3} for k in pairs(t) do t[k] = nil end return next(t) == nil", ":1"),
+        ("local n = 0 for k, v in pairs({10,20,30}) do n = n + k * v end return n", ":140"),
+        ("local n = 0 for k in pairs({[{}]=1}) do n = n + 1 end return n", ":1"),
+        ("return next({})", "_"),
+        ("return tostring({}) == tostring({})", "_"),
+        ("local t = {} return tostring(t) == tostring(t)", ":1"),
+    ]);
     let text = run("for k in pairs({[{}]=1,[{}]=2}) do end");
     assert!(text.contains("keys have no order"), "{text}");
     assert_eq!(run("return tostring({})"), "$21 table: 0x000000000020");
