@@ -104,9 +104,12 @@ fn no_write_beside_a_snapshot_copies_a_huge_value() {
     }
 }
 
+/// What removes the value: the bytes that it allocated and freed, and what is to be freed elsewhere.
+type Removal = fn(&mut Node) -> (u64, u64, Vec<Garbage>);
+
 #[test]
 fn no_removal_of_a_huge_value_frees_it_at_once() {
-    let removals: [fn(&mut Node) -> (u64, u64, Vec<Garbage>); 6] = [
+    let removals: [Removal; 6] = [
         |node| node.run("DEL key"),
         |node| node.run("UNLINK key"),
         |node| node.run("FLUSHALL"),

@@ -123,16 +123,19 @@ fn must_only_read(flags: Option<Flags>) -> Result<(), Error> {
     Err(Error::text("ERR Can not execute a script with write flag using *_ro command."))
 }
 
+/// The keys of a script's call, and its other arguments.
+type KeysAndArguments<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
+
 /// Keys and arguments of a request, as argument 2 counts the keys.
-fn keys_and_arguments<'a>(args: Args<'a>) -> Result<(&'a [&'a [u8]], &'a [&'a [u8]]), Error> {
+fn keys_and_arguments<'a>(args: Args<'a>) -> Result<KeysAndArguments<'a>, Error> {
     split(args, args.integer(2)?)
 }
 
-fn function_arguments<'a>(args: Args<'a>) -> Result<(&'a [&'a [u8]], &'a [&'a [u8]]), Error> {
+fn function_arguments<'a>(args: Args<'a>) -> Result<KeysAndArguments<'a>, Error> {
     split(args, args.integer(2).map_err(|_| Error::text("ERR Bad number of keys provided"))?)
 }
 
-fn split<'a>(args: Args<'a>, keys: i64) -> Result<(&'a [&'a [u8]], &'a [&'a [u8]]), Error> {
+fn split<'a>(args: Args<'a>, keys: i64) -> Result<KeysAndArguments<'a>, Error> {
     let rest = args.from(3);
     match usize::try_from(keys) {
         Ok(keys) => rest
