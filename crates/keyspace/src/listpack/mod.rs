@@ -7,7 +7,7 @@
 //!
 //! It leaves limits to its owners. Invariant: the data are whole entries, each in its shortest form.
 
-mod entry;
+pub(crate) mod entry;
 #[cfg(test)]
 mod tests;
 
