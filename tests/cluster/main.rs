@@ -13,6 +13,7 @@ mod eviction;
 mod failover;
 mod golden;
 mod load;
+mod long_commands;
 mod membership;
 mod minority;
 mod quiet;
