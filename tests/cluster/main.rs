@@ -13,7 +13,6 @@ mod eviction;
 mod failover;
 mod golden;
 mod load;
-mod long_commands;
 mod membership;
 mod minority;
 mod quiet;
