@@ -37,6 +37,8 @@ mod key_search;
 mod keys;
 mod lists;
 mod long_double;
+#[doc(hidden)]
+pub mod measured;
 mod memory;
 pub mod rdb;
 mod sampling;
@@ -66,3 +68,6 @@ pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};
+
+/// The version of Redis whose behaviour clients may rely on.
+pub const REDIS_VERSION: &str = "7.2.4";
