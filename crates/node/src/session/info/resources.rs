@@ -102,12 +102,12 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
         line(text, name, 0);
     }
     line(text, "evicted_keys", facts.node.evicted_keys);
+    for name in ["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"] {
+        line(text, name, 0);
+    }
+    line(text, "keyspace_hits", stats.lookups.hits.load(Relaxed));
+    line(text, "keyspace_misses", stats.lookups.misses.load(Relaxed));
     for name in [
-        "evicted_clients",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-        "keyspace_hits",
-        "keyspace_misses",
         "pubsub_channels",
         "pubsub_patterns",
         "pubsubshard_channels",
