@@ -18,6 +18,7 @@
 
 mod args;
 mod bitmaps;
+mod blocking;
 mod command;
 mod config;
 mod context;
@@ -52,11 +53,12 @@ mod strings;
 pub mod table;
 
 pub use args::Args;
+pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};
 pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
-pub use context::{Read, Write, WriteContext, read, write};
+pub use context::{Read, Write, WriteContext, read, write, write_or_wait};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events};
 pub use eviction::{Evicted, reads_count};

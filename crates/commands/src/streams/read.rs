@@ -4,6 +4,7 @@ use quorate_keyspace::{Group, Millis, StreamEntries, StreamId};
 use quorate_resp::{Deferred, Protocol, Reply};
 
 use super::{id, no_group, write_entry, write_id};
+use crate::blocking::Kind;
 use crate::{Args, Error, Read, Write};
 
 /// What stands before the keys, and where those are.
@@ -13,13 +14,16 @@ struct Options<'a> {
     group: Option<(&'a [u8], &'a [u8])>,
     keys: &'a [&'a [u8]],
     ids: &'a [&'a [u8]],
+    /// How long to wait; 0 is forever.
+    block_millis: Option<i64>,
+    /// Where the keys begin.
+    keys_at: usize,
 }
 
 impl<'a> Options<'a> {
     fn parse(args: Args<'a>, name: &str) -> Result<Options<'a>, Error> {
         let groups = name == "xreadgroup";
-        let mut options = Options { count: 0, no_ack: false, group: None, keys: &[], ids: &[] };
-        let mut blocks = false;
+        let mut options = Options { count: 0, no_ack: false, group: None, keys: &[], ids: &[], block_millis: None, keys_at: 0 };
         let mut i = 1;
         loop {
             let more = args.len().saturating_sub(i + 1);
@@ -35,7 +39,7 @@ impl<'a> Options<'a> {
                 if timeout < 0 {
                     return Err(Error::text("ERR timeout is negative"));
                 }
-                blocks = true;
+                options.block_millis = Some(timeout);
             } else if args.is(i, "COUNT") {
                 i += 1;
                 options.count = usize::try_from(args.integer(i)?).unwrap_or(0);
@@ -48,6 +52,7 @@ impl<'a> Options<'a> {
                          specified."
                     )));
                 }
+                options.keys_at = i + 1;
                 (options.keys, options.ids) = streams.split_at(streams.len() / 2);
                 break;
             } else if args.is(i, "GROUP") && more >= 2 {
@@ -68,9 +73,6 @@ impl<'a> Options<'a> {
         }
         if groups && options.group.is_none() {
             return Err(Error::text("ERR Missing GROUP option for XREADGROUP"));
-        }
-        if blocks {
-            return Err(Error::Unsupported(format!("{name} with BLOCK")));
         }
         Ok(options)
     }
@@ -105,6 +107,10 @@ impl Streams {
         reply.bulk(key);
     }
 
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn finish(self, reply: &mut Reply) {
         match (self.count, reply.protocol()) {
             (0, _) => reply.null_array(),
@@ -114,7 +120,7 @@ impl Streams {
     }
 }
 
-/// `XREAD [COUNT count] STREAMS key [key ...] id [id ...]`
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
 pub(crate) fn xread(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let options = Options::parse(args, "xread")?;
     let mut wanted = Vec::with_capacity(options.keys.len());
@@ -161,7 +167,7 @@ enum Wanted {
     Own(StreamId),
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT count] [NOACK] STREAMS key [key ...] id [id ...]`
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
 pub(crate) fn xreadgroup(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let options = Options::parse(args, "xreadgroup")?;
     let (group, consumer) = options.group.expect("its absence is an error");
@@ -205,6 +211,13 @@ pub(crate) fn xreadgroup(write: &mut Write<'_>, args: Args<'_>, reply: &mut Repl
                 }
             }
         });
+    }
+    // Whoever asks for what a consumer has not confirmed is always answered.
+    if streams.is_empty()
+        && let Some(millis) = options.block_millis
+        && write.wait(Kind::Group, args, options.keys_at..options.keys_at + options.keys.len(), millis)
+    {
+        return Ok(());
     }
     streams.finish(reply);
     Ok(())
