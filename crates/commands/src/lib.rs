@@ -67,4 +67,5 @@ pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
+pub use streams::read::{ReadWait, asks_to_wait, read_wait, settle_ids};
 pub use table::{commands, lookup, resolve};

@@ -20,6 +20,9 @@ pub trait Desk {
     /// The protocol of the client that waits under this ticket; nothing if it is another node's, or gone.
     fn protocol(&self, ticket: Ticket) -> Option<Protocol>;
 
+    /// A key that somebody waits for has changed.
+    fn changed(&mut self, db: DbIndex, key: &Arc<[u8]>);
+
     /// A wait is over.
     fn ended(&mut self, ticket: Ticket, waiter: &Waiter, ending: Ending);
 }
@@ -74,6 +77,7 @@ impl<D: Desk> Service<'_, D> {
                 if self.state.keyspace.db(db).has_changed() {
                     served = true;
                     for key in self.state.keyspace.db_mut(db).take_changed() {
+                        self.desk.changed(db, &key);
                         self.serve_key(db, &key);
                     }
                 }

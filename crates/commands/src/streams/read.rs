@@ -1,11 +1,13 @@
 //! `XREAD` and `XREADGROUP`.
 
-use quorate_keyspace::{Group, Millis, StreamEntries, StreamId};
-use quorate_resp::{Deferred, Protocol, Reply};
+use std::ops::Range;
+
+use quorate_keyspace::{Millis, StreamEntries, StreamId};
+use quorate_resp::{Deferred, Protocol, Reply, Request};
 
 use super::{id, no_group, write_entry, write_id};
 use crate::blocking::Kind;
-use crate::{Args, Error, Read, Write};
+use crate::{Args, Command, Error, Group, Read, Write};
 
 /// What stands before the keys, and where those are.
 struct Options<'a> {
@@ -158,6 +160,48 @@ pub(crate) fn xread(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Resul
     Ok(())
 }
 
+/// How long a read waits, and for which keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadWait {
+    /// Milliseconds; 0 is forever.
+    pub timeout_millis: u64,
+    /// Which arguments are the keys.
+    pub keys: Range<usize>,
+}
+
+/// Whether a request of a command that can wait asks for it: those on streams have to.
+pub fn asks_to_wait(command: &Command, args: Args<'_>) -> bool {
+    let on_streams = command.group == Group::Stream;
+    let options = args.as_slice().iter().take_while(|arg| !arg.eq_ignore_ascii_case(b"STREAMS"));
+    !on_streams || options.skip(1).any(|arg| arg.eq_ignore_ascii_case(b"BLOCK"))
+}
+
+/// How long an `XREAD` waits where it finds nothing; nothing if it does not, or is wrong.
+pub fn read_wait(args: Args<'_>) -> Option<ReadWait> {
+    let options = Options::parse(args, "xread").ok()?;
+    let timeout_millis = u64::try_from(options.block_millis?).ok()?;
+    Some(ReadWait { timeout_millis, keys: options.keys_at..options.keys_at + options.keys.len() })
+}
+
+/// An `XREAD` with the ids that `$` means by now, if it has any: it asks for what comes after the first look, however
+/// often it looks.
+pub fn settle_ids(read: &Read<'_>, args: Args<'_>) -> Option<Request> {
+    let options = Options::parse(args, "xread").ok().filter(|options| options.ids.contains(&&b"$"[..]))?;
+    let (ids_at, mut settled) = (options.keys_at + options.keys.len(), Vec::new());
+    for (i, arg) in args.as_slice().iter().enumerate() {
+        let id = match i.checked_sub(ids_at) {
+            Some(place) if *arg == b"$" => read.stream(options.keys[place]).ok()?.map(|stream| stream.entries().last_id()),
+            _ => {
+                settled.push(arg.to_vec());
+                continue;
+            }
+        };
+        let id = id.unwrap_or(StreamId::MIN);
+        settled.push(format!("{}-{}", id.ms, id.seq).into_bytes());
+    }
+    Some(Request::from_args(settled))
+}
+
 /// What a consumer asks of one stream.
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -232,7 +276,7 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn of_new(&self, entries: &StreamEntries, group: &mut Group, reply: &mut Reply) {
+    fn of_new(&self, entries: &StreamEntries, group: &mut quorate_keyspace::Group, reply: &mut Reply) {
         let place = reply.deferred();
         let mut written = 0;
         let start = group.last_id().next().unwrap_or(StreamId::MAX);
@@ -250,7 +294,7 @@ impl Delivery<'_> {
         reply.finish_array(place, written);
     }
 
-    fn of_own(&self, start: StreamId, entries: &StreamEntries, group: &mut Group, reply: &mut Reply) {
+    fn of_own(&self, start: StreamId, entries: &StreamEntries, group: &mut quorate_keyspace::Group, reply: &mut Reply) {
         let consumer = group.consumer(self.consumer).expect("it was made, if need be");
         let ids: Vec<StreamId> = consumer.pending_from(start).take(self.count_max).collect();
         reply.array(ids.len());

@@ -24,6 +24,7 @@
 mod acl;
 mod admit;
 mod backend;
+mod blocking;
 mod client;
 mod connection;
 mod debug;
@@ -65,6 +66,7 @@ pub use self::solo::Solo;
 pub use self::stats::{CommandStats, HISTOGRAM_BUCKETS, Rate, Stats, StatsIndex};
 use self::transaction::Multi;
 pub use self::transaction::TRANSACTION_BYTES_MAX;
+pub use crate::desk::Reader;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.

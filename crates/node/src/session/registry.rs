@@ -15,6 +15,8 @@ use std::sync::atomic::{
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use quorate_commands::Unblock;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::stats::{Stats, StatsIndex};
@@ -62,6 +64,12 @@ pub struct Client {
     pub(super) no_touch: AtomicBool,
     pub(super) closing: AtomicBool,
     pub(super) blocked: AtomicBool,
+    /// The ticket that it waits under; 0 else.
+    pub(super) ticket: Arc<AtomicU64>,
+    /// Ends a wait that only this node knows of.
+    pub(super) unblock: Mutex<Option<oneshot::Sender<Unblock>>>,
+    /// The client has sent its last byte, which to one that waits means that it is gone.
+    pub input_ended: AtomicBool,
     /// Commands that a transaction has queued; -1 without one.
     pub(super) queued: AtomicI64,
     /// Bytes of what it has queued and watches.
@@ -112,6 +120,9 @@ impl ClientRegistry {
             no_touch: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            ticket: Arc::default(),
+            unblock: Mutex::default(),
+            input_ended: AtomicBool::new(false),
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
@@ -184,7 +195,7 @@ impl Client {
         self.kill.cancelled()
     }
 
-    /// Whether a request of it is held up by a pause.
+    /// Whether a request of it waits, or is held up by a pause.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Relaxed)
     }
