@@ -76,12 +76,7 @@ impl Db {
     }
 
     /// As [`Db::get_mut`], for a change that nobody who waits for the key could be waiting for.
-    pub fn get_mut_unnoticed(
-        &mut self,
-        key: &[u8],
-        now: Millis,
-        version: Version,
-    ) -> Option<EntryMut<'_>> {
+    pub fn get_mut_unnoticed(&mut self, key: &[u8], now: Millis, version: Version) -> Option<EntryMut<'_>> {
         let hash = self.map.seed().hash(key);
         if self.bury_expired(hash, key, now) {
             return None;

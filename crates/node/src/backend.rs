@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use quorate_commands::{State, Ticket};
 use quorate_commands::settings::SettingId;
+use quorate_commands::{State, Ticket};
 use quorate_keyspace::{DbIndex, Millis};
 
 use crate::admin::{Call, Role};

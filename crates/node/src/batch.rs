@@ -286,7 +286,8 @@ pub(crate) enum Data<'a> {
 impl<'a> Data<'a> {
     /// The leader's stamp.
     pub(crate) fn stamp(&self) -> Stamp {
-        let (Data::Batch { stamp, .. } | Data::Tick(stamp) | Data::Check(stamp) | Data::Silence(stamp, _)) = self;
+        let (Data::Batch { stamp, .. } | Data::Tick(stamp) | Data::Check(stamp) | Data::Silence(stamp, _)) =
+            self;
         *stamp
     }
 

@@ -224,7 +224,9 @@ impl Machine {
                 let is_silent = |waiter: &Waiter| {
                     waiter.node == silent.node.0 && waiter.incarnation <= silent.incarnation
                 };
-                self.service(&mut replicated.state, id, stamp, &mut serving, |service| service.dismiss(is_silent));
+                self.service(&mut replicated.state, id, stamp, &mut serving, |service| {
+                    service.dismiss(is_silent)
+                });
             }
             Data::Batch { origin, sequence, requests, .. } => {
                 let is_own = origin == self.pipeline.origin();

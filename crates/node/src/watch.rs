@@ -112,7 +112,8 @@ pub(crate) async fn silent_waiters(inner: Arc<Inner>, raft: Raft, leader: Arc<Le
             continue;
         }
         let origins: BTreeSet<Origin> = inner.replica.read(|replicated| {
-            let origin = |waiter: &Waiter| Origin { node: NodeId(waiter.node), incarnation: waiter.incarnation };
+            let origin =
+                |waiter: &Waiter| Origin { node: NodeId(waiter.node), incarnation: waiter.incarnation };
             replicated.state.waiters.iter().map(|(_, waiter)| origin(waiter)).collect()
         });
         for origin in origins {

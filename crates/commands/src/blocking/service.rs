@@ -153,8 +153,13 @@ impl<D: Desk> Service<'_, D> {
 
     /// Ends the waits of nodes, or lives of nodes, that are no more.
     pub fn dismiss(&mut self, is_gone: impl Fn(&Waiter) -> bool) {
-        let gone: Vec<Ticket> =
-            self.state.waiters.iter().filter(|(_, waiter)| is_gone(waiter)).map(|(ticket, _)| ticket).collect();
+        let gone: Vec<Ticket> = self
+            .state
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| is_gone(waiter))
+            .map(|(ticket, _)| ticket)
+            .collect();
         for ticket in gone {
             self.end(ticket, Ending::Lost);
         }

@@ -137,11 +137,18 @@ impl Waiters {
     }
 
     #[cfg(test)]
-    pub(crate) fn add_sample(&mut self, keyspace: &mut Keyspace, ticket: u64, args: &[&[u8]], keys: Range<usize>) {
+    pub(crate) fn add_sample(
+        &mut self,
+        keyspace: &mut Keyspace,
+        ticket: u64,
+        args: &[&[u8]],
+        keys: Range<usize>,
+    ) {
         let kind = if keys.start == 1 { Kind::List } else { Kind::Group };
         let deadline = keys.start.is_multiple_of(7).then_some(Millis(1_700_000_060_000));
         let (node, incarnation, db) = (3, 2, DbIndex::ZERO);
-        let waiter = Waiter { node, incarnation, db, deadline, kind, keys, request: Request::from_args(args) };
+        let waiter =
+            Waiter { node, incarnation, db, deadline, kind, keys, request: Request::from_args(args) };
         self.add(keyspace, Ticket(ticket), waiter);
     }
 

@@ -26,7 +26,13 @@ pub(crate) fn seconds(args: Args<'_>, i: usize) -> Result<i64, Error> {
 impl Write<'_> {
     /// Makes the request a waiter for these arguments, the keys; or leaves it one, if it is run again. False if it may
     /// not wait: then the command answers as at its timeout.
-    pub(crate) fn wait(&mut self, kind: Kind, args: Args<'_>, keys: Range<usize>, timeout_millis: i64) -> bool {
+    pub(crate) fn wait(
+        &mut self,
+        kind: Kind,
+        args: Args<'_>,
+        keys: Range<usize>,
+        timeout_millis: i64,
+    ) -> bool {
         let ticket = match self.waiting {
             Waiting::Never => return false,
             Waiting::Again(ticket) => ticket,

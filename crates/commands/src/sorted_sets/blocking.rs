@@ -22,8 +22,7 @@ pub(crate) fn bzpopmax(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply)
 pub(crate) fn bzmpop(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let pops = Pops::parse(args, 2)?;
     let timeout_millis = seconds(args, 1)?;
-    if !pops.take_first(write, args, reply)?
-        && !write.wait(Kind::SortedSet, args, pops.keys, timeout_millis)
+    if !pops.take_first(write, args, reply)? && !write.wait(Kind::SortedSet, args, pops.keys, timeout_millis)
     {
         reply.null_array();
     }

@@ -135,7 +135,13 @@ impl End {
 }
 
 /// Writes members in the order in which they are taken, as pairs or one after the other.
-pub(super) fn write_popped(set: &SortedSetValue, ranks: Range<usize>, end: End, pairs: bool, reply: &mut Reply) {
+pub(super) fn write_popped(
+    set: &SortedSetValue,
+    ranks: Range<usize>,
+    end: End,
+    pairs: bool,
+    reply: &mut Reply,
+) {
     let mut one = |(member, score): (&[u8], f64)| {
         if pairs {
             reply.array(2);

@@ -298,7 +298,9 @@ mod tests {
         }
         let library = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
         state.scripts.add_library(quorate_script::load_library(library).expect("a good library"));
-        for (ticket, request) in ["BLPOP a b 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > >"].iter().enumerate() {
+        for (ticket, request) in
+            ["BLPOP a b 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > >"].iter().enumerate()
+        {
             let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
             let keys = if ticket == 0 { 1..3 } else { 7..9 };
             state.waiters.add_sample(&mut state.keyspace, ticket as u64 + 7, &args, keys);

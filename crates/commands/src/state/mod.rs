@@ -14,9 +14,9 @@ use quorate_keyspace::{CowTree, Keyspace, Millis, Seed, Snapshot};
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
+use crate::Settings;
 use crate::blocking::Waiters;
 use crate::blocking::waiters::Standing;
-use crate::Settings;
 
 /// Keyspace, settings, scripts, waiters and clock.
 #[derive(Debug)]

@@ -25,7 +25,15 @@ struct Options<'a> {
 impl<'a> Options<'a> {
     fn parse(args: Args<'a>, name: &str) -> Result<Options<'a>, Error> {
         let groups = name == "xreadgroup";
-        let mut options = Options { count: 0, no_ack: false, group: None, keys: &[], ids: &[], block_millis: None, keys_at: 0 };
+        let mut options = Options {
+            count: 0,
+            no_ack: false,
+            group: None,
+            keys: &[],
+            ids: &[],
+            block_millis: None,
+            keys_at: 0,
+        };
         let mut i = 1;
         loop {
             let more = args.len().saturating_sub(i + 1);
@@ -190,7 +198,9 @@ pub fn settle_ids(read: &Read<'_>, args: Args<'_>) -> Option<Request> {
     let (ids_at, mut settled) = (options.keys_at + options.keys.len(), Vec::new());
     for (i, arg) in args.as_slice().iter().enumerate() {
         let id = match i.checked_sub(ids_at) {
-            Some(place) if *arg == b"$" => read.stream(options.keys[place]).ok()?.map(|stream| stream.entries().last_id()),
+            Some(place) if *arg == b"$" => {
+                read.stream(options.keys[place]).ok()?.map(|stream| stream.entries().last_id())
+            }
             _ => {
                 settled.push(arg.to_vec());
                 continue;
@@ -294,7 +304,13 @@ impl Delivery<'_> {
         reply.finish_array(place, written);
     }
 
-    fn of_own(&self, start: StreamId, entries: &StreamEntries, group: &mut quorate_keyspace::Group, reply: &mut Reply) {
+    fn of_own(
+        &self,
+        start: StreamId,
+        entries: &StreamEntries,
+        group: &mut quorate_keyspace::Group,
+        reply: &mut Reply,
+    ) {
         let consumer = group.consumer(self.consumer).expect("it was made, if need be");
         let ids: Vec<StreamId> = consumer.pending_from(start).take(self.count_max).collect();
         reply.array(ids.len());

@@ -20,7 +20,11 @@ pub(super) const COMMANDS: &[Command] = &[
         arguments: &[
             Argument::key("source"),
             Argument::key("destination").spec(1),
-            Argument::one_of("wherefrom", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]), Argument::one_of("whereto", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
+            Argument::one_of(
+                "wherefrom",
+                &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")],
+            ),
+            Argument::one_of("whereto", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
             Argument::new("timeout", Double),
         ],
         route: Route::Write(blocking::blmove),
@@ -52,10 +56,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         complexity: "O(N) in the keys",
         summary: "Pops the first element, or waits for one.",
-        arguments: &[
-            Argument::key("key").multiple(),
-            Argument::new("timeout", Double),
-        ],
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
         route: Route::Write(blocking::blpop),
         ..ROW
     },
@@ -67,10 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         complexity: "O(N) in the keys",
         summary: "Pops the last element, or waits for one.",
-        arguments: &[
-            Argument::key("key").multiple(),
-            Argument::new("timeout", Double),
-        ],
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
         route: Route::Write(blocking::brpop),
         ..ROW
     },

@@ -55,10 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "5.0.0",
         complexity: "O(log(N)) in the members",
         summary: "Pops the member with the highest score, or waits for one.",
-        arguments: &[
-            Argument::key("key").multiple(),
-            Argument::new("timeout", Double),
-        ],
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
         route: Route::Write(blocking::bzpopmax),
         ..ROW
     },
@@ -70,10 +67,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "5.0.0",
         complexity: "O(log(N)) in the members",
         summary: "Pops the member with the lowest score, or waits for one.",
-        arguments: &[
-            Argument::key("key").multiple(),
-            Argument::new("timeout", Double),
-        ],
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
         route: Route::Write(blocking::bzpopmin),
         ..ROW
     },

@@ -126,13 +126,13 @@ impl Desk {
     /// not seen, and those who wait in it without a seat are gone.
     pub(crate) fn overtaken(&self, own: Origin, waiters: &Waiters, keyspace: &mut Keyspace) {
         let mut inner = self.inner.lock();
-        let gone: Vec<_> =
-            inner.taken.extract_if(.., |ticket, _| waiters.get(*ticket).is_none()).collect();
+        let gone: Vec<_> = inner.taken.extract_if(.., |ticket, _| waiters.get(*ticket).is_none()).collect();
         for (_, taken) in gone {
             wake(taken, Wake::Unknown);
         }
         let is_own = |waiter: &Waiter| waiter.node == own.node.0 && waiter.incarnation == own.incarnation;
-        let unseated = waiters.iter().filter(|(ticket, waiter)| is_own(waiter) && !inner.taken.contains_key(ticket));
+        let unseated =
+            waiters.iter().filter(|(ticket, waiter)| is_own(waiter) && !inner.taken.contains_key(ticket));
         let unseated: Vec<_> = unseated.map(|(ticket, _)| ticket).collect();
         inner.abandoned.extend(unseated);
         drop(inner);

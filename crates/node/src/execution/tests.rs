@@ -148,7 +148,9 @@ fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, node: 
 
 /// Whether one of the parts may have been answered by another.
 fn served_at_once(parts: &[Part]) -> bool {
-    parts.iter().any(|part| matches!(part, Part::Request(line) if line.starts_with('B') || line.contains("BLOCK ")))
+    parts
+        .iter()
+        .any(|part| matches!(part, Part::Request(line) if line.starts_with('B') || line.contains("BLOCK ")))
 }
 
 /// The number of replies in a buffer.

@@ -108,11 +108,20 @@ impl<B: Backend> Session<B> {
         let (reply, shown) = loop {
             let (wake, woken) = oneshot::channel();
             let ticket = Arc::clone(&self.client.ticket);
-            let mut sitting =
-                Sitting { backend: Arc::clone(&self.backend), ticket: Arc::clone(&ticket), wake: Some(woken) };
+            let mut sitting = Sitting {
+                backend: Arc::clone(&self.backend),
+                ticket: Arc::clone(&ticket),
+                wake: Some(woken),
+            };
             // A copy: who waits for long must not hold the buffer that the request came in.
             let copy = Request::from_args(request.args());
-            let slot = Slot::Wait { db: self.db, command, request: copy, style, seat: Seat { deadline, ticket, wake } };
+            let slot = Slot::Wait {
+                db: self.db,
+                command,
+                request: copy,
+                style,
+                seat: Seat { deadline, ticket, wake },
+            };
             match self.backend.write(vec![slot]).await {
                 Ok(reply) if !reply.is_empty() => break (reply, true),
                 Ok(_) => {}

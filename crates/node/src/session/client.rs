@@ -193,7 +193,6 @@ impl<B: Backend> Session<B> {
         reply.bulk(b"prefixes");
         reply.array(0);
     }
-
 }
 
 impl Filter<'_> {

@@ -181,9 +181,11 @@ impl Solo {
         let args: Vec<_> = request.args().collect();
         let start = replies.len();
         replies.set_protocol(style.protocol);
-        let place = seat
-            .as_ref()
-            .map(|seat| quorate_commands::Seat { node: 1, incarnation: 1, deadline: seat.deadline });
+        let place = seat.as_ref().map(|seat| quorate_commands::Seat {
+            node: 1,
+            incarnation: 1,
+            deadline: seat.deadline,
+        });
         let version = self.version();
         let ticket = step.run(self, db, version, place, (command, Args::new(&args)), replies);
         if style.silent {

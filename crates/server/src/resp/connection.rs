@@ -208,7 +208,8 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
         self.show_sizes();
         let front_stats = Arc::clone(self.session.backend());
         let flow = {
-            let Connection { session, client, requests, input, output, reader, writer, input_ended, .. } = self;
+            let Connection { session, client, requests, input, output, reader, writer, input_ended, .. } =
+                self;
             let stats = &front_stats.front().stats;
             let mut execute = pin!(session.execute(requests));
             loop {
