@@ -11,7 +11,7 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Args, Command, Events, Read, Service, Settings, State, Ticket, WriteContext};
+use quorate_commands::{Args, Command, Events, Read, Service, State, Ticket, WriteContext};
 use quorate_keyspace::{DbIndex, Millis, Rng, Version};
 use quorate_resp::{Protocol, Reply};
 
@@ -19,6 +19,7 @@ use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Re
 use crate::desk::Serving;
 use crate::group::{Failure, Seat, Style};
 use crate::pipeline::{Place, Sealed};
+use crate::session::Front;
 use crate::transaction::{Transaction, is_unchanged};
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
@@ -52,7 +53,7 @@ pub(crate) struct BatchEntry<'a> {
 pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
-    node: &Settings,
+    front: &Front,
     serving: &mut Serving<'_>,
     outbox: &mut Outbox,
     discard: &mut Reply,
@@ -69,7 +70,7 @@ pub(crate) fn run_batch(
         origin,
         is_own,
         serving,
-        node,
+        front,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -109,7 +110,7 @@ struct Run<'a, 'd> {
     origin: Origin,
     is_own: bool,
     serving: &'a mut Serving<'d>,
-    node: &'a Settings,
+    front: &'a Front,
     read_seed: u64,
 }
 
@@ -206,7 +207,8 @@ impl<'d> Run<'_, 'd> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node: Some(self.node) }
+        let (node, lookups) = (Some(&self.front.node_settings), Some(&self.front.stats.lookups));
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {

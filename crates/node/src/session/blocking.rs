@@ -196,7 +196,8 @@ impl<B: Backend> Session<B> {
         // Known before the first look: see `desk::readers`.
         let reader = self.backend.wait_for(self.db, keys.iter().copied());
         let settled = self.backend.with_state(|state| {
-            let read = Read { state, db: self.db, now: now.max(state.clock), seed: self.seed, node: None };
+            let (db, now, seed) = (self.db, now.max(state.clock), self.seed);
+            let read = Read { state, db, now, seed, node: None, lookups: None };
             quorate_commands::settle_ids(&read, Args::new(&args))
         });
         let request = settled.as_ref().unwrap_or(request);
@@ -243,7 +244,8 @@ impl<B: Backend> Session<B> {
         let is_first = now != Millis(0);
         let failed = backend.with_state(|state| {
             let now = now.max(state.clock);
-            let read = Read { state, db: *db, now, seed: *seed, node: Some(&front.node_settings) };
+            let node = Some(&front.node_settings);
+            let read = Read { state, db: *db, now, seed: *seed, node, lookups: Some(&front.stats.lookups) };
             read_one(front, &read, command, request, Style { silent: false, ..style }, reply)
         });
         let given = &reply.as_bytes()[start..];
