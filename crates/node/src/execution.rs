@@ -11,7 +11,7 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
+use quorate_commands::{Answering, Args, Command, Events, Read, State, WriteContext};
 use quorate_keyspace::{DbIndex, Rng, Version};
 use quorate_resp::{Protocol, Reply};
 
@@ -47,7 +47,7 @@ pub(crate) struct BatchEntry<'a> {
 pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
-    node: &Settings,
+    node: &dyn Answering,
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
@@ -92,7 +92,7 @@ struct Run<'a> {
     version: Version,
     events: Events,
     executed: u64,
-    node: &'a Settings,
+    node: &'a dyn Answering,
     read_seed: u64,
 }
 
@@ -183,6 +183,7 @@ impl Run<'_> {
     fn write(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
         let args = Args::new(&request.args);
         self.executed += 1;
+        let answers = command.is_some();
         let command = match command {
             Some(command) => command,
             // The origin has checked the request against the same table; one that fails here fails on
@@ -198,7 +199,8 @@ impl Run<'_> {
             version: self.version,
             rng: &mut self.rng,
             events: &mut self.events,
-            node: None,
+            // Its origin answers it, and knows its command.
+            node: answers.then_some(self.node),
         };
         quorate_commands::write(self.state, context, command, args, reply);
     }

@@ -212,7 +212,7 @@ impl Machine {
                             run_batch(
                                 &mut replicated.state,
                                 entry,
-                                &self.front.node_settings,
+                                &*self.front,
                                 &mut outbox,
                                 &mut self.discard,
                             )

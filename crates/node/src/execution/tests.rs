@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use quorate_commands::{Route, resolve};
+use quorate_commands::{Route, Settings, resolve};
 use quorate_keyspace::{Millis, Seed};
 use quorate_raft::NodeId;
 use quorate_resp::Request;
@@ -12,6 +12,7 @@ use super::*;
 use crate::batch::{BatchBuilder, Data, Origin};
 use crate::group::{Queued, Slot, Style, Watched};
 use crate::pipeline::place;
+use crate::session::Front;
 
 /// What a client hands over at a time.
 #[derive(Debug, Clone)]
@@ -56,6 +57,7 @@ const COMMANDS: &[&str] = &[
     "XADD q * f v",
     "XLEN q",
     "FLUSHALL",
+    "EVAL redis.call('INCR','n');return{redis.pcall('LPUSH','k','x'),redis.log(2,'line')} 0",
     "SWAPDB 0 1",
     "CONFIG SET set-max-listpack-entries 3",
     "CONFIG SET set-max-listpack-entries 128",
@@ -115,7 +117,7 @@ fn seal(group: Vec<Slot>, sequence: u64) -> (Bytes, Sealed, oneshot::Receiver<Re
     (data, Sealed { places, reply }, replies)
 }
 
-fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, node: &Settings) -> Bytes {
+fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, node: &Front) -> Bytes {
     let Ok(Data::Batch { requests, .. }) = Data::decode(data) else { panic!("a batch was sealed") };
     let stamp = Stamp { time: state.clock, seed: index.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
     let entry = BatchEntry { index, stamp, requests, groups };
@@ -143,6 +145,7 @@ proptest! {
         let mut other = State::new(Seed([3; 16]));
         let mut other_settings = Settings::default();
         other_settings.set_node(&[(b"port", b"7")]).expect("a setting of a node");
+        let (origin_node, other_node) = (Front::new(Settings::default()), Front::new(other_settings));
         for (number, (parts, later)) in batches.iter().enumerate() {
             for state in [&mut origin, &mut other] {
                 state.clock = Millis(state.clock.0.max(1_000) + later);
@@ -150,9 +153,9 @@ proptest! {
             let group = parts.iter().map(|part| slot(part, &origin)).collect();
             let index = number as u64 + 1;
             let (data, sealed, _kept) = seal(group, index);
-            let answered = apply(&mut origin, index, &data, vec![sealed], &Settings::default());
+            let answered = apply(&mut origin, index, &data, vec![sealed], &origin_node);
             prop_assert_eq!(replies(&answered), parts.len(), "{:?}", parts);
-            apply(&mut other, index, &data, Vec::new(), &other_settings);
+            apply(&mut other, index, &data, Vec::new(), &other_node);
             prop_assert_eq!(origin.digest(), other.digest(), "after batch {}: {:?}", index, parts);
             if number == restored_at {
                 other = State::decode(other.capture().encode()).expect("a whole snapshot");
