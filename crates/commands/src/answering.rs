@@ -35,3 +35,18 @@ pub trait Answering: fmt::Debug {
     /// Takes a line of a script for its log.
     fn log(&self, level: LogLevel, line: &[u8]);
 }
+
+/// Settings by themselves: a node that counts and logs nothing.
+impl Answering for Settings {
+    fn settings(&self) -> &Settings {
+        self
+    }
+
+    fn call(&self, _: &'static Command, run: &mut dyn FnMut() -> Called) {
+        run();
+    }
+
+    fn error(&self, _: &[u8]) {}
+
+    fn log(&self, _: LogLevel, _: &[u8]) {}
+}

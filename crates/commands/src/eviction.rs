@@ -64,7 +64,7 @@ impl State {
     /// Whether the data is beyond the memory limit, and nothing is left that could go: what adds data is refused.
     pub fn is_full(&self) -> bool {
         let limit = self.settings.maxmemory();
-        if limit == 0 || self.keyspace.memory_bytes() <= limit {
+        if limit == 0 || self.used_bytes() <= limit {
             return false;
         }
         match policy(self.settings.maxmemory_policy()) {
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// Ends an entry: evicts what the limit asks for. `before_bytes` is what the keyspace took before the entry.
+    /// Ends an entry: evicts what the limit asks for. `before_bytes` is [`State::used_bytes`] before the entry.
     pub fn evict(
         &mut self,
         before_bytes: usize,
@@ -83,7 +83,7 @@ impl State {
     ) -> Evicted {
         let mut evicted = Evicted::default();
         let limit = self.settings.maxmemory();
-        if limit == 0 || self.keyspace.memory_bytes() <= limit {
+        if limit == 0 || self.used_bytes() <= limit {
             return evicted;
         }
         let Some((among, first)) = policy(self.settings.maxmemory_policy()) else {
@@ -92,7 +92,7 @@ impl State {
         };
         let mut pool = Pool::default();
         loop {
-            let bytes = self.keyspace.memory_bytes();
+            let bytes = self.used_bytes();
             if bytes <= limit {
                 return evicted;
             }

@@ -38,6 +38,8 @@ mod key_search;
 mod keys;
 mod lists;
 mod long_double;
+#[doc(hidden)]
+pub mod measured;
 mod memory;
 pub mod rdb;
 mod sampling;
@@ -58,7 +60,7 @@ pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
-pub use context::{Read, Write, WriteContext, read, write};
+pub use context::{Lookups, Read, Write, WriteContext, read, write};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events};
 pub use eviction::{Evicted, reads_count};
@@ -69,3 +71,6 @@ pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};
+
+/// The version of Redis whose behaviour clients may rely on.
+pub const REDIS_VERSION: &str = "7.2.4";

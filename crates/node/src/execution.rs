@@ -18,6 +18,7 @@ use quorate_resp::{Protocol, Reply};
 use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
 use crate::group::Failure;
 use crate::pipeline::{Place, Sealed};
+use crate::session::Front;
 use crate::transaction::{Transaction, is_unchanged};
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
@@ -47,7 +48,7 @@ pub(crate) struct BatchEntry<'a> {
 pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
-    node: &dyn Answering,
+    front: &Front,
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
@@ -60,7 +61,7 @@ pub(crate) fn run_batch(
         version: Version(index << POSITION_BITS),
         events,
         executed: 0,
-        node,
+        front,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -92,7 +93,7 @@ struct Run<'a> {
     version: Version,
     events: Events,
     executed: u64,
-    node: &'a dyn Answering,
+    front: &'a Front,
     read_seed: u64,
 }
 
@@ -168,7 +169,8 @@ impl Run<'_> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node: Some(self.node) }
+        let (node, lookups) = (Some(self.front as &dyn Answering), Some(&self.front.stats.lookups));
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
@@ -200,7 +202,7 @@ impl Run<'_> {
             rng: &mut self.rng,
             events: &mut self.events,
             // Its origin answers it, and knows its command.
-            node: answers.then_some(self.node),
+            node: answers.then_some(self.front as &dyn Answering),
         };
         quorate_commands::write(self.state, context, command, args, reply);
     }

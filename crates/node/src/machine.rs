@@ -212,7 +212,7 @@ impl Machine {
                             run_batch(
                                 &mut replicated.state,
                                 entry,
-                                &*self.front,
+                                &self.front,
                                 &mut outbox,
                                 &mut self.discard,
                             )
@@ -261,7 +261,7 @@ impl Machine {
     }
 }
 
-/// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the data takes.
+/// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the state takes.
 fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
     if !replicated.seeded {
         let mut rng = Rng::from_u64(stamp.seed);
@@ -272,7 +272,7 @@ fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
         replicated.seeded = true;
     }
     replicated.state.begin(stamp.time);
-    replicated.state.keyspace.memory_bytes()
+    replicated.state.used_bytes()
 }
 
 impl StateMachine for Machine {

@@ -1,4 +1,5 @@
-//! The same batches on their origin and on another node: one state, whatever the origin answers and reads besides.
+//! The same batches on their origin and on another node: one state, whatever the origin answers and reads besides,
+//! and the same answers where the other node is asked for them.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -117,12 +118,12 @@ fn seal(group: Vec<Slot>, sequence: u64) -> (Bytes, Sealed, oneshot::Receiver<Re
     (data, Sealed { places, reply }, replies)
 }
 
-fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, node: &Front) -> Bytes {
+fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, front: &Front) -> Bytes {
     let Ok(Data::Batch { requests, .. }) = Data::decode(data) else { panic!("a batch was sealed") };
     let stamp = Stamp { time: state.clock, seed: index.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
     let entry = BatchEntry { index, stamp, requests, groups };
     let mut outbox = Vec::new();
-    run_batch(state, entry, node, &mut outbox, &mut Reply::discarding()).expect("a whole batch");
+    run_batch(state, entry, front, &mut outbox, &mut Reply::discarding()).expect("a whole batch");
     state.keyspace.expire_slice(state.clock, 2);
     outbox.pop().map(|(_, replies)| replies).unwrap_or_default()
 }
@@ -143,19 +144,25 @@ proptest! {
     ) {
         let mut origin = State::new(Seed([3; 16]));
         let mut other = State::new(Seed([3; 16]));
+        let mut twin = State::new(Seed([3; 16]));
         let mut other_settings = Settings::default();
         other_settings.set_node(&[(b"port", b"7")]).expect("a setting of a node");
-        let (origin_node, other_node) = (Front::new(Settings::default()), Front::new(other_settings));
+        let (front, other_front) = (Front::new(Settings::default()), Front::new(other_settings));
         for (number, (parts, later)) in batches.iter().enumerate() {
-            for state in [&mut origin, &mut other] {
+            for state in [&mut origin, &mut other, &mut twin] {
                 state.clock = Millis(state.clock.0.max(1_000) + later);
             }
             let group = parts.iter().map(|part| slot(part, &origin)).collect();
             let index = number as u64 + 1;
             let (data, sealed, _kept) = seal(group, index);
-            let answered = apply(&mut origin, index, &data, vec![sealed], &origin_node);
+            let (same, twin_sealed, _twin_kept) =
+                seal(parts.iter().map(|part| slot(part, &twin)).collect(), index);
+            prop_assert_eq!(&same, &data);
+            let answered = apply(&mut origin, index, &data, vec![sealed], &front);
             prop_assert_eq!(replies(&answered), parts.len(), "{:?}", parts);
-            apply(&mut other, index, &data, Vec::new(), &other_node);
+            let answered_by_twin = apply(&mut twin, index, &data, vec![twin_sealed], &other_front);
+            prop_assert_eq!(answered, answered_by_twin, "{:?}", parts);
+            apply(&mut other, index, &data, Vec::new(), &other_front);
             prop_assert_eq!(origin.digest(), other.digest(), "after batch {}: {:?}", index, parts);
             if number == restored_at {
                 other = State::decode(other.capture().encode()).expect("a whole snapshot");

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use quorate_commands::Settings;
-use quorate_commands::settings::{OutputLimit, SettingId, Value};
+use quorate_commands::settings::{SettingId, Value};
 
+use super::mailbox::OutputLimits;
 use super::pause::Pause;
 use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
@@ -78,8 +79,8 @@ pub struct Tunables {
     pub request_bytes_max: usize,
     /// Longest argument in bytes.
     pub bulk_bytes_max: usize,
-    /// When a client that does not read is disconnected.
-    pub output_limit: OutputLimit,
+    /// When clients that do not read are disconnected.
+    pub output_limits: OutputLimits,
     /// Running time from which a request is noted in the slow log.
     pub slow: Option<Duration>,
     /// Most entries of the slow log.
@@ -173,9 +174,9 @@ impl Tunables {
     fn of(settings: &Settings) -> Tunables {
         let size = |id| usize::try_from(settings.number(id)).unwrap_or(usize::MAX);
         let seconds = |id| u64::try_from(settings.number(id)).ok().filter(|&seconds| seconds > 0);
-        let output_limit = match settings.value(CLIENT_OUTPUT_BUFFER_LIMIT) {
-            Value::OutputLimits([normal, ..]) => *normal,
-            _ => OutputLimit::default(),
+        let output_limits = match settings.value(CLIENT_OUTPUT_BUFFER_LIMIT) {
+            Value::OutputLimits(limits) => OutputLimits::new(*limits),
+            _ => OutputLimits::new(Default::default()),
         };
         Tunables {
             has_password: !settings.text(REQUIREPASS).is_empty(),
@@ -185,7 +186,7 @@ impl Tunables {
             keepalive: seconds(TCP_KEEPALIVE).map(Duration::from_secs),
             request_bytes_max: size(CLIENT_QUERY_BUFFER_LIMIT),
             bulk_bytes_max: settings.proto_max_bulk_len(),
-            output_limit,
+            output_limits,
             slow: u64::try_from(settings.number(SLOWLOG_LOG_SLOWER_THAN)).ok().map(Duration::from_micros),
             slow_entries_max: size(SLOWLOG_MAX_LEN),
             settings: settings.clone(),

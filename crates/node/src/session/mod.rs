@@ -17,7 +17,7 @@
 //!   first call has no room for ([`Flow::More`]).
 //! - What a session holds is bounded: a group by [`GROUP_REQUESTS_MAX`], [`GROUP_READS_MAX`] and
 //!   [`GROUP_BYTES_MAX`], what it queues and watches by [`TRANSACTION_BYTES_MAX`], the replies of reads by
-//!   [`OUTPUT_BYTES_PAUSE`] and one reply more.
+//!   [`OUTPUT_BYTES_PAUSE`] and one reply more, its mail by [`MAIL_BYTES_MAX`].
 //!
 //! Called by: each connection's task, and the typed client inside the process.
 
@@ -32,6 +32,7 @@ mod diagnosis;
 mod execute;
 mod front;
 mod info;
+mod mailbox;
 mod outcome;
 mod pause;
 mod process;
@@ -59,6 +60,7 @@ use quorate_resp::{Limits, Protocol, Reply};
 pub use self::backend::{Admission, Backend, MemberFacts, NodeFacts, ReadMode};
 pub use self::execute::{GROUP_BYTES_MAX, GROUP_READS_MAX, GROUP_REQUESTS_MAX, OUTPUT_BYTES_PAUSE};
 pub use self::front::{Front, Tunables};
+pub use self::mailbox::{MAIL_BYTES_MAX, OUTPUT_BYTES_UNCOUNTED, OutputLimits};
 pub use self::pause::{Pause, PauseScope};
 pub use self::registry::{Client, ClientOrigin, ClientRegistry, Names, Registration};
 pub use self::slowlog::{SlowEntry, Slowlog};
@@ -69,7 +71,7 @@ pub use self::transaction::TRANSACTION_BYTES_MAX;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.
-pub const REDIS_VERSION: &str = "7.2.4";
+pub const REDIS_VERSION: &str = quorate_commands::REDIS_VERSION;
 
 /// The reply of a node that was removed from its cluster, to all but questions about itself.
 pub(crate) const REMOVED: &str =

@@ -17,6 +17,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use super::mailbox::{Mailbox, OUTPUT_BYTES_UNCOUNTED};
 use super::stats::{Stats, StatsIndex};
 
 /// All open connections, by id.
@@ -62,6 +63,12 @@ pub struct Client {
     pub(super) no_touch: AtomicBool,
     pub(super) closing: AtomicBool,
     pub(super) blocked: AtomicBool,
+    /// It has left more unread than it may, and is being disconnected for it.
+    pub(super) over_limit: AtomicBool,
+    /// What waits for it besides replies.
+    pub(super) mailbox: Mailbox,
+    /// Channels, patterns and shard channels that it is subscribed to.
+    pub(super) subscriptions: [AtomicUsize; 3],
     /// Commands that a transaction has queued; -1 without one.
     pub(super) queued: AtomicI64,
     /// Bytes of what it has queued and watches.
@@ -70,10 +77,20 @@ pub struct Client {
     pub input_bytes: AtomicUsize,
     /// Bytes of room in the input buffer.
     pub input_free_bytes: AtomicUsize,
-    /// Bytes of replies that wait to be written.
+    /// Bytes of replies and mail that wait to be written.
     pub output_bytes: AtomicUsize,
+    /// The pieces that they are in.
+    pub output_pieces: AtomicUsize,
     /// The request that arrives or is executed, in bytes.
     pub request_bytes: AtomicI64,
+}
+
+/// Redis' classes of clients, as far as there are any here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Normal,
+    /// It has subscriptions.
+    Pubsub,
 }
 
 /// What a client says of itself.
@@ -112,11 +129,15 @@ impl ClientRegistry {
             no_touch: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            over_limit: AtomicBool::new(false),
+            mailbox: Mailbox::default(),
+            subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             input_free_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            output_pieces: AtomicUsize::new(0),
             request_bytes: AtomicI64::new(0),
         });
         self.clients.lock().insert(id, Arc::clone(&client));
@@ -165,6 +186,7 @@ impl Drop for Registration {
         if self.registry.clients.lock().remove(&self.client.id).is_some() {
             self.registry.open.fetch_sub(1, Relaxed);
         }
+        self.client.mailbox.close();
     }
 }
 
@@ -182,6 +204,16 @@ impl Client {
     /// Resolves when somebody asks for its end.
     pub fn killed(&self) -> WaitForCancellationFuture<'_> {
         self.kill.cancelled()
+    }
+
+    /// Redis' class of the connection.
+    pub(super) fn class(&self) -> Class {
+        if self.is_subscribed() { Class::Pubsub } else { Class::Normal }
+    }
+
+    /// Whether it has subscriptions of any kind.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
     /// Whether a request of it is held up by a pause.
@@ -225,6 +257,7 @@ impl Client {
     fn flags(&self) -> String {
         let mut flags = String::new();
         for (set, letter) in [
+            (self.is_subscribed(), 'P'),
             (self.queued.load(Relaxed) >= 0, 'x'),
             (self.blocked.load(Relaxed), 'b'),
             (self.closing.load(Relaxed), 'c'),
@@ -272,12 +305,16 @@ impl fmt::Display for Line<'_> {
         write!(f, " fd={} name={}", client.origin.fd, names.name)?;
         write!(f, " age={} idle={}", client.age_seconds(), client.idle_seconds())?;
         write!(f, " flags={} db={}", client.flags(), client.db.load(Relaxed))?;
-        write!(f, " sub=0 psub=0 ssub=0 multi={queued} qbuf={input} qbuf-free={free}")?;
-        write!(
-            f,
-            " argv-mem={request} multi-mem={queued_bytes} rbs={output} rbp={output} obl=0 oll=0 omem=0"
-        )?;
-        write!(f, " tot-mem={}", input + free + output + queued_bytes + size_of::<Client>())?;
+        let [sub, psub, ssub] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
+        write!(f, " sub={sub} psub={psub} ssub={ssub} multi={queued} qbuf={input} qbuf-free={free}")?;
+        write!(f, " argv-mem={request} multi-mem={queued_bytes} rbs={output} rbp={output}")?;
+        // What Redis keeps in a client's own buffer, and the pieces in its list behind that.
+        let first = output.min(OUTPUT_BYTES_UNCOUNTED);
+        let behind = output - first + client.mailbox.bytes();
+        let pieces =
+            if behind == 0 { 0 } else { client.output_pieces.load(Relaxed).max(1) + client.mailbox.pieces() };
+        write!(f, " obl={first} oll={pieces} omem={behind}")?;
+        write!(f, " tot-mem={}", input + free + first + behind + queued_bytes + size_of::<Client>())?;
         write!(f, " events=r cmd={command} user=default redir=-1 resp={}", client.resp.load(Relaxed))?;
         write!(f, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver)
     }

@@ -334,7 +334,8 @@ impl<B: Backend> Session<B> {
         let front = self.backend.front();
         self.backend.with_state(|state| {
             let (now, node) = (now.max(state.clock), Some(front as &dyn Answering));
-            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node };
+            let lookups = Some(&front.stats.lookups);
+            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };
             transaction.read(read, &mut reply, |read, command, args| front.uses.note(read, command, args));
         });
         Ok(reply.take())

@@ -5,6 +5,8 @@
 //!   └────────────────◄──────────────── nothing to do: wait ◄──────────────────────────┘
 //! ```
 //!
+//! Mail that comes in between is written behind the replies, when no request is under way.
+//!
 //! A client that sends much without reading replies must not be waited for, as it may be waiting for us: while
 //! its socket takes no replies, requests are still read and executed, up to [`OUTPUT_BYTES_MAX`] of replies.
 //!
@@ -18,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use quorate::session::{Backend, Client, Flow, Front, GROUP_REQUESTS_MAX, Session};
+use quorate::session::{Backend, Client, Flow, Front, GROUP_REQUESTS_MAX, OUTPUT_BYTES_UNCOUNTED, Session};
 use quorate_resp::{Decoder, ProtocolError, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
@@ -39,9 +41,6 @@ pub const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a client that has to authenticate may take.
 pub const AUTHENTICATION_MAX: Duration = Duration::from_secs(60);
-
-/// Bytes of unwritten replies that count against no client's own limit.
-const OUTPUT_BYTES_UNCOUNTED: usize = 16 * 1024;
 
 /// How often an active connection looks at its timeouts, and an idle one.
 const TICK: Duration = Duration::from_secs(1);
@@ -133,7 +132,7 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
         let mut drain = pin!(stop.drain.cancelled());
         let mut tick = pin!(tokio::time::sleep(TICK));
         let end = loop {
-            if let Err(end) = self.write_ready() {
+            if let Err(end) = self.take_mail().and_then(|()| self.write_ready()) {
                 break end;
             }
             match self.serve_input(killed.as_mut()).await {
@@ -157,7 +156,8 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
                 Event::Tick => match self.look_around() {
                     Some(end) => break end,
                     None => {
-                        let pause = if self.input.is_released() { IDLE_TICK } else { TICK };
+                        let is_idle = self.input.is_released() && self.output.is_empty();
+                        let pause = if is_idle { IDLE_TICK } else { TICK };
                         let pause = self.session.tunables().idle_max.map_or(pause, |idle| idle.min(pause));
                         tick.as_mut().reset(tokio::time::Instant::now() + pause);
                     }
@@ -171,6 +171,15 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
             }
         }
         self.set_output_bytes(0);
+    }
+
+    /// Queues what has come for the client besides replies. However slowly it reads: its limit ends it, not we.
+    fn take_mail(&mut self) -> Result<(), End> {
+        if !self.client.has_mail() {
+            return Ok(());
+        }
+        self.session.take_mail();
+        self.take_output()
     }
 
     /// Writes what the socket takes without waiting.
@@ -261,31 +270,37 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
         for piece in self.session.take_output() {
             self.output.push(piece);
         }
-        let limit = self.session.tunables().output_limit;
-        // Redis does not count what fits its client's own buffer, so that no limit is too low for a status.
-        let counted = self.output.bytes().saturating_sub(OUTPUT_BYTES_UNCOUNTED);
-        let bytes = i64::try_from(counted).unwrap_or(i64::MAX);
-        self.set_output_bytes(self.output.bytes());
-        if limit.hard_bytes > 0 && bytes > limit.hard_bytes {
+        let limits = self.session.tunables().output_limits;
+        let bytes = self.output.bytes();
+        self.set_output_bytes(bytes);
+        if limits.are_exceeded(&self.client, bytes) {
             tracing::warn!(client = %self.client.origin.addr, bytes, "closed: beyond client-output-buffer-limit");
             return Err(End::Killed);
         }
-        if limit.soft_bytes == 0 || bytes <= limit.soft_bytes {
+        self.note_soft_limit();
+        Ok(())
+    }
+
+    /// Notes since when the client has left more unread than it may for long.
+    fn note_soft_limit(&mut self) {
+        let limit = self.session.tunables().output_limits.of(&self.client);
+        let soft_bytes = usize::try_from(limit.soft_bytes).unwrap_or(0);
+        if soft_bytes == 0 || self.output.bytes().saturating_sub(OUTPUT_BYTES_UNCOUNTED) <= soft_bytes {
             self.over_soft_limit = None;
         } else if self.over_soft_limit.is_none() {
             self.over_soft_limit = Some(Instant::now());
         }
-        Ok(())
     }
 
     /// Waits for the socket or the clock.
     async fn wait(&mut self, tick: Pin<&mut Sleep>) -> Event {
         let reading = !self.input_ended && self.has_room();
-        let Connection { input, output, reader, writer, .. } = self;
+        let Connection { input, output, reader, writer, client, .. } = self;
         let wrote = tokio::select! {
             biased;
             written = output.write_some(writer), if !output.is_empty() => Ok(written),
             read = reader.read_buf(input.with_room()), if reading => Err(read),
+            () = client.mail() => return Event::Progress,
             () = tick => return Event::Tick,
         };
         match wrote {
@@ -320,15 +335,18 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
         self.session.refresh();
         self.input.tidy(now);
         self.show_sizes();
+        self.note_soft_limit();
         let tunables = self.session.tunables();
         let idle = now.saturating_duration_since(self.last_input);
-        let soft_seconds = u64::try_from(tunables.output_limit.soft_seconds).unwrap_or(0);
+        let soft_seconds = tunables.output_limits.of(&self.client).soft_seconds;
+        let soft_seconds = u64::try_from(soft_seconds).unwrap_or(0);
         let over_soft_limit = self
             .over_soft_limit
             .is_some_and(|since| now.saturating_duration_since(since) >= Duration::from_secs(soft_seconds));
         let unauthenticated = self.session.must_authenticate()
             && now.saturating_duration_since(self.connected) >= AUTHENTICATION_MAX;
-        let too_long_idle = self.output.is_empty() && tunables.idle_max.is_some_and(|max| idle >= max);
+        let may_idle = !self.output.is_empty() || self.client.is_subscribed();
+        let too_long_idle = !may_idle && tunables.idle_max.is_some_and(|max| idle >= max);
         (over_soft_limit || unauthenticated || too_long_idle).then_some(End::Killed)
     }
 
@@ -347,6 +365,7 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
 
     fn set_output_bytes(&self, bytes: usize) {
         let before = self.client.output_bytes.swap(bytes, Relaxed);
+        self.client.output_pieces.store(self.output.pieces(), Relaxed);
         front(&self.session).change_output_bytes(before, bytes);
     }
 

@@ -35,6 +35,10 @@ impl Output {
         self.bytes
     }
 
+    pub(super) fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Writes some of it; gives the bytes written. May be dropped at any point without losing its place.
     pub(super) async fn write_some(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<usize> {
         let written = match self.pieces.len() {

@@ -96,6 +96,39 @@ async fn a_client_that_does_not_read_holds_bounded_memory() {
 }
 
 #[tokio::test]
+async fn mail_reaches_an_idle_client_behind_its_replies() {
+    let served = Served::new();
+    let mut wire = served.connect().await;
+    wire.ask("PING", "+PONG\r\n").await;
+    let client = served.solo.front().clients.all().remove(0);
+    let limits = served.solo.front().tunables().output_limits;
+    for i in 0..3 {
+        assert!(client.send(format!(">2\r\n+a\r\n:{i}\r\n").into(), &limits));
+        assert!(client.send(">1\r\n+b\r\n".into(), &limits));
+        wire.expect(&format!(">2\r\n+a\r\n:{i}\r\n>1\r\n+b\r\n")).await;
+    }
+    wire.ask("PING", "+PONG\r\n").await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_mail_is_cut_off() {
+    let served = Served::new();
+    served.solo.configure(&[("client-output-buffer-limit", "normal 8mb 0 0")]);
+    let mut wire = served.connect().await;
+    wire.ask("PING", "+PONG\r\n").await;
+    let client = served.solo.front().clients.all().remove(0);
+    let limits = served.solo.front().tunables().output_limits;
+    let piece = bytes::Bytes::from(vec![b'x'; 60_000]);
+    let sent = (0..2000).take_while(|_| client.send(piece.clone(), &limits)).count();
+    assert!(sent < 2000, "the limit holds");
+    until("the client is cut off", || served.solo.front().clients.is_empty()).await;
+    assert_eq!(served.solo.front().output_bytes(), 0);
+    assert!(wire.rest().await.len() <= 2000 * 60_000);
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn no_output_limit_is_too_low_for_a_status() {
     let served = Served::new();
     served.solo.configure(&[("client-output-buffer-limit", "normal 1 1 1")]);
