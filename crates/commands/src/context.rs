@@ -12,7 +12,7 @@ use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, V
 use quorate_resp::Reply;
 
 use crate::blocking::{Seat, Ticket, Waiting};
-use crate::{Args, Command, Error, EventClass, Events, Flag, Route, Settings, State};
+use crate::{Answering, Args, Command, Error, EventClass, Events, Flag, Route, State};
 
 /// What a reading command sees.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ pub struct Read<'a> {
     pub now: Millis,
     /// Seeds the choice of commands that answer at random.
     pub seed: u64,
-    /// The settings of the node that answers; defaults where nobody says.
-    pub node: Option<&'a Settings>,
+    /// The node that answers, if one does.
+    pub node: Option<&'a dyn Answering>,
     /// Where look-ups of keys are counted, if anywhere.
     pub lookups: Option<&'a Lookups>,
 }
@@ -57,6 +57,8 @@ pub struct Write<'a> {
     pub events: &'a mut Events,
     /// Whether the command may wait, and whether it does.
     pub(crate) waiting: Waiting,
+    /// The node that answers, if this one does: nothing of it may reach the state.
+    pub node: Option<&'a dyn Answering>,
 }
 
 /// What the log entry and the connection add to a request.
@@ -72,8 +74,8 @@ pub struct WriteContext<'a> {
     pub rng: &'a mut Rng,
     /// Collects keyspace notifications.
     pub events: &'a mut Events,
-    /// The settings of the node that answers, for reading commands in a batch; see [`Read::node`].
-    pub node: Option<&'a Settings>,
+    /// The node that answers, if this one does: see [`Write::node`].
+    pub node: Option<&'a dyn Answering>,
 }
 
 /// Runs a reading command and writes its reply, an error included.
@@ -129,7 +131,7 @@ pub fn write_or_wait(
         Some(seat) if command.flags.has(Flag::Blocking) => Waiting::May(seat),
         _ => Waiting::Never,
     };
-    let mut write = Write { state, db, now, version, rng, events, waiting };
+    let mut write = Write { state, db, now, version, rng, events, waiting, node };
     if let Err(error) = write.run(command, args, reply) {
         reply.error(&error.to_string());
     }

@@ -124,7 +124,8 @@ impl<D: Desk> Service<'_, D> {
         let Service { state, version, rng, events, .. } = self;
         let now = state.clock;
         let waiting = Waiting::Again(ticket);
-        let mut write = Write { state, db: waiter.db, now, version: *version, rng, events, waiting };
+        let (db, version) = (waiter.db, *version);
+        let mut write = Write { state, db, now, version, rng, events, waiting, node: None };
         if let Err(error) = write.run(command, args, &mut reply) {
             reply.error(&error.to_string());
         }

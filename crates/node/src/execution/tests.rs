@@ -16,6 +16,7 @@ use crate::batch::{BatchBuilder, Data};
 use crate::desk::Desk;
 use crate::group::{Queued, Slot, Watched};
 use crate::pipeline::place;
+use crate::session::Front;
 
 /// What a client hands over at a time.
 #[derive(Debug, Clone)]
@@ -68,6 +69,7 @@ const COMMANDS: &[&str] = &[
     "XREADGROUP GROUP g me BLOCK 0 STREAMS q >",
     "CLIENT UNBLOCK 1",
     "FLUSHALL",
+    "EVAL redis.call('INCR','n');return{redis.pcall('LPUSH','k','x'),redis.log(2,'line')} 0",
     "SWAPDB 0 1",
     "CONFIG SET set-max-listpack-entries 3",
     "CONFIG SET set-max-listpack-entries 128",

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use quorate_commands::{
-    Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
+    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};
@@ -215,7 +215,7 @@ impl<'d> Step<'_, 'd> {
         (command, args): (&Command, Args<'_>),
         reply: &mut Reply,
     ) -> Option<Ticket> {
-        let (now, node) = (self.state.clock, Some(&solo.front.node_settings));
+        let (now, node) = (self.state.clock, Some(&solo.front as &dyn Answering));
         let context = WriteContext { db, now, version, rng: &mut self.rng, events: &mut self.events, node };
         write_or_wait(self.state, context, seat, command, args, reply)
     }

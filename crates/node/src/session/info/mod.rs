@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::Args;
+use quorate_commands::{Args, Scripts};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -25,6 +25,7 @@ struct Facts<'a> {
     waiters: usize,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
+    scripts: Scripts,
     loading: bool,
 }
 
@@ -54,9 +55,9 @@ impl<B: Backend> Session<B> {
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-            (state.keyspace.memory_bytes() as u64, state.waiters.len(), databases)
+            (state.keyspace.memory_bytes() as u64, state.waiters.len(), databases, state.scripts.clone())
         };
-        let (data_bytes, waiters, databases) = self.take_settings(databases);
+        let (data_bytes, waiters, databases, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
@@ -64,6 +65,7 @@ impl<B: Backend> Session<B> {
             data_bytes,
             waiters,
             databases,
+            scripts,
             loading: self.backend.admission() == super::Admission::Loading,
         };
         let mut text = String::with_capacity(8 * 1024);
