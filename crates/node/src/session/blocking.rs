@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Error, Flag, Read, Route, SessionCommand, Ticket, Unblock};
+use quorate_commands::{Answering, Args, Command, Error, Flag, Read, Route, SessionCommand, Ticket, Unblock};
 use quorate_keyspace::Millis;
 use quorate_resp::Request;
 use tokio::sync::oneshot;
@@ -244,7 +244,7 @@ impl<B: Backend> Session<B> {
         let is_first = now != Millis(0);
         let failed = backend.with_state(|state| {
             let now = now.max(state.clock);
-            let node = Some(&front.node_settings);
+            let node = Some(front as &dyn Answering);
             let read = Read { state, db: *db, now, seed: *seed, node, lookups: Some(&front.stats.lookups) };
             read_one(front, &read, command, request, Style { silent: false, ..style }, reply)
         });
