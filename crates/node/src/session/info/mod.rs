@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::Args;
+use quorate_commands::{Args, Scripts};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -23,6 +23,7 @@ struct Facts<'a> {
     data_bytes: u64,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
+    scripts: Scripts,
     loading: bool,
 }
 
@@ -52,15 +53,16 @@ impl<B: Backend> Session<B> {
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-            (state.keyspace.memory_bytes() as u64, databases)
+            (state.keyspace.memory_bytes() as u64, databases, state.scripts.clone())
         };
-        let (data_bytes, databases) = self.take_settings(databases);
+        let (data_bytes, databases, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
             node: self.backend.facts(),
             data_bytes,
             databases,
+            scripts,
             loading: self.backend.admission() == super::Admission::Loading,
         };
         let mut text = String::with_capacity(8 * 1024);
