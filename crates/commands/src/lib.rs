@@ -16,8 +16,10 @@
 //! `&Read`) in its group's folder, and a row in `table/<group>.rs` that points at it. A golden script in
 //! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
 
+mod answering;
 mod args;
 mod bitmaps;
+mod blocking;
 mod command;
 mod config;
 mod context;
@@ -53,20 +55,24 @@ mod streams;
 mod strings;
 pub mod table;
 
+pub use answering::{Answering, Called};
 pub use args::Args;
+pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};
 pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
-pub use context::{Lookups, Read, Write, WriteContext, read, write};
+pub use context::{Lookups, Read, Write, WriteContext, read, write, write_or_wait};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events};
 pub use eviction::{Evicted, reads_count};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
+pub use quorate_script::LogLevel;
 pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
+pub use streams::read::{ReadWait, asks_to_wait, read_wait, settle_ids};
 pub use table::{commands, lookup, resolve};
 
 /// The version of Redis whose behaviour clients may rely on.

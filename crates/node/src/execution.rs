@@ -11,12 +11,13 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Args, Command, Events, Read, State, WriteContext};
-use quorate_keyspace::{DbIndex, Rng, Version};
+use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
+use quorate_keyspace::{DbIndex, Millis, Rng, Version};
 use quorate_resp::{Protocol, Reply};
 
-use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
-use crate::group::Failure;
+use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Requests, Stamp, WatchedKey};
+use crate::desk::Serving;
+use crate::group::{Failure, Seat, Style};
 use crate::pipeline::{Place, Sealed};
 use crate::session::Front;
 use crate::transaction::{Transaction, is_unchanged};
@@ -37,6 +38,10 @@ pub(crate) fn last_version(index: u64) -> Version {
 pub(crate) struct BatchEntry<'a> {
     pub(crate) index: u64,
     pub(crate) stamp: Stamp,
+    /// Who sent it.
+    pub(crate) origin: Origin,
+    /// Whether that is this life of this node.
+    pub(crate) is_own: bool,
     pub(crate) requests: Requests<'a>,
     pub(crate) groups: Vec<Sealed>,
 }
@@ -49,10 +54,11 @@ pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
     front: &Front,
+    serving: &mut Serving<'_>,
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
-    let BatchEntry { index, stamp, mut requests, groups } = entry;
+    let BatchEntry { index, stamp, origin, is_own, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
     let events = Events::new(state.settings.events());
     let mut run = Run {
@@ -61,6 +67,9 @@ pub(crate) fn run_batch(
         version: Version(index << POSITION_BITS),
         events,
         executed: 0,
+        origin,
+        is_own,
+        serving,
         front,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
@@ -74,12 +83,17 @@ pub(crate) fn run_batch(
     }
     for item in requests {
         match item? {
-            BatchItem::Request(request) => run.request(&request, None, discard),
+            BatchItem::Request(request) => run.wait(&request, None, None, None, discard),
+            BatchItem::Anew { deadline, request } => run.wait(&request, Some(deadline), None, None, discard),
+            BatchItem::Unblock { ticket, how } => {
+                run.service().unblock(ticket, how);
+            }
             BatchItem::Transaction { watched, requests } => {
                 run.begin_transaction();
                 if run.is_unchanged(&watched) {
                     requests.iter().for_each(|request| run.write(request, None, discard));
                 }
+                run.serve();
             }
         }
     }
@@ -87,17 +101,20 @@ pub(crate) fn run_batch(
 }
 
 /// What the requests of one batch share.
-struct Run<'a> {
+struct Run<'a, 'd> {
     state: &'a mut State,
     rng: Rng,
     version: Version,
     events: Events,
     executed: u64,
+    origin: Origin,
+    is_own: bool,
+    serving: &'a mut Serving<'d>,
     front: &'a Front,
     read_seed: u64,
 }
 
-impl Run<'_> {
+impl<'d> Run<'_, 'd> {
     /// Answers one place of a group, with the batch's next request where it is a write.
     fn place(
         &mut self,
@@ -120,6 +137,26 @@ impl Run<'_> {
                 };
                 reply.set_protocol(style.protocol);
                 self.request(&request, Some(command), if style.silent { discard } else { reply });
+            }
+            Place::Wait { command, style, seat } => {
+                let (deadline, request) = match requests.next().transpose()? {
+                    Some(BatchItem::Request(request)) => (None, request),
+                    Some(BatchItem::Anew { deadline, request }) => (Some(deadline), request),
+                    _ => return Err(requests.malformed()),
+                };
+                reply.set_protocol(style.protocol);
+                let reply = if style.silent { discard } else { reply };
+                self.wait(&request, deadline, Some(command), Some((seat, style)), reply);
+            }
+            Place::Unblock { style } => {
+                let Some(BatchItem::Unblock { ticket, how }) = requests.next().transpose()? else {
+                    return Err(requests.malformed());
+                };
+                reply.set_protocol(style.protocol);
+                let ended = self.service().unblock(ticket, how);
+                if !style.silent {
+                    reply.integer(i64::from(ended));
+                }
             }
             Place::Transaction(transaction) if transaction.writes() => {
                 let malformed = requests.malformed();
@@ -157,6 +194,7 @@ impl Run<'_> {
                 self.read(queued.db, queued.command, args, reply);
             }
         });
+        self.serve();
     }
 
     /// A transaction has one version: nobody can watch a key in the middle of it.
@@ -169,7 +207,7 @@ impl Run<'_> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        let (node, lookups) = (Some(&self.front.node_settings), Some(&self.front.stats.lookups));
+        let (node, lookups) = (Some(self.front as &dyn Answering), Some(&self.front.stats.lookups));
         Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
@@ -180,18 +218,70 @@ impl Run<'_> {
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
         self.version.0 += 1;
         self.write(request, command, reply);
+        self.serve();
+    }
+
+    /// Runs a request that may wait; `seat` is its connection's, where that is on this node and still there.
+    fn wait(
+        &mut self,
+        request: &BatchRequest<'_>,
+        deadline: Option<Option<Millis>>,
+        command: Option<&'static Command>,
+        seat: Option<(Seat, Style)>,
+        reply: &mut Reply,
+    ) {
+        self.version.0 += 1;
+        let Origin { node, incarnation } = self.origin;
+        let place = quorate_commands::Seat { node: node.0, incarnation, deadline };
+        if let Some(ticket) = self.run_one(request, command, Some(place), reply)
+            && self.is_own
+        {
+            self.serving.desk.take(ticket, seat);
+        }
+        self.serve();
+    }
+
+    /// Serves those who wait for what the last request has changed.
+    fn serve(&mut self) {
+        if self.state.keyspace.has_changed() {
+            self.service().serve();
+        }
+    }
+
+    fn service(&mut self) -> Service<'_, Serving<'d>> {
+        Service {
+            state: self.state,
+            version: self.version,
+            rng: &mut self.rng,
+            events: &mut self.events,
+            desk: self.serving,
+        }
     }
 
     fn write(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
+        self.run_one(request, command, None, reply);
+    }
+
+    fn run_one(
+        &mut self,
+        request: &BatchRequest<'_>,
+        command: Option<&'static Command>,
+        seat: Option<quorate_commands::Seat>,
+        reply: &mut Reply,
+    ) -> Option<Ticket> {
         let args = Args::new(&request.args);
         self.executed += 1;
+        let answers = command.is_some();
         let command = match command {
             Some(command) => command,
             // The origin has checked the request against the same table; one that fails here fails on
             // every node alike and changes nothing.
             None => match quorate_commands::resolve(args) {
                 Ok(command) => command,
-                Err(error) => return reply.error(&error.to_string()),
+                Err(error) => {
+                    reply.error(&error.to_string());
+                    return None;
+                }
             },
         };
         let context = WriteContext {
@@ -200,9 +290,10 @@ impl Run<'_> {
             version: self.version,
             rng: &mut self.rng,
             events: &mut self.events,
-            node: None,
+            // Its origin answers it, and knows its command.
+            node: answers.then_some(self.front as &dyn Answering),
         };
-        quorate_commands::write(self.state, context, command, args, reply);
+        quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }
 }
 

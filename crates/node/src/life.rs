@@ -167,6 +167,7 @@ impl Life {
             replica.clone(),
             pipeline.clone(),
             inner.front.clone(),
+            inner.desk.clone(),
             reclaimer,
             inner.divergence.clone(),
         );
@@ -218,6 +219,11 @@ impl Life {
         tasks.spawn(watch::members(inner.clone(), raft.clone(), disk));
         tasks.spawn(watch::leadership(raft.clone(), stop.clone()));
         tasks.spawn(watch::uses(inner.clone(), pipeline.clone()));
+        tasks.spawn(watch::silent_waiters(inner.clone(), raft.clone(), leader.clone()));
+        let (desk, waiting, desk_stop) = (inner.desk.clone(), pipeline.clone(), stop.clone());
+        tasks.spawn(
+            async move { desk_stop.run_until_cancelled(desk.run(&waiting)).await.unwrap_or_default() },
+        );
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });

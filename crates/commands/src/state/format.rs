@@ -3,11 +3,13 @@
 //! Numbers are little-endian; storage frames and checksums each block and keeps their order.
 //!
 //! ```text
-//! snapshot := head settings* scripts* keyspace
+//! snapshot := head settings* scripts* waiters* keyspace
 //! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
 //! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
 //! scripts  := 0x43 kind:u8 last:u8 bytes            kind 1: a script, 2: a library; its code in one block or more,
 //!                                                   of which the last says so; scripts in the order they came
+//! waiters  := 0x44 bytes                              all blocks together: those who wait, in their order; each as in
+//!                                                   `blocking/waiters.rs`
 //! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
 //! ```
 //!
@@ -23,6 +25,7 @@ use quorate_keyspace::{Decoder, Encoder, Keyspace, Millis};
 use super::scripts::{SCRIPT_BYTES_MAX, Script, Scripts};
 use super::{State, StateSnapshot};
 use crate::Settings;
+use crate::blocking::waiters;
 use crate::settings::{Scope, TEXT_BYTES_MAX};
 
 const MAGIC: &[u8; 4] = b"QSTA";
@@ -31,6 +34,7 @@ pub const VERSION: u16 = 1;
 const HEAD: u8 = 0x41;
 const SETTINGS: u8 = 0x42;
 const SCRIPTS: u8 = 0x43;
+const WAITERS: u8 = 0x44;
 const SCRIPT: u8 = 1;
 const LIBRARY: u8 = 2;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
@@ -59,6 +63,9 @@ pub enum DecodeError {
     /// A script or library that does not load.
     #[error("the snapshot has a script that does not load: {0}")]
     Script(String),
+    /// Waiters that are cut short, or wait for nothing.
+    #[error("the snapshot's waiters cannot be read")]
+    Waiters,
     /// The keyspace's blocks.
     #[error("the snapshot's keyspace cannot be read")]
     Keyspace(#[from] quorate_keyspace::Error),
@@ -134,6 +141,9 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     for library in snapshot.scripts.libraries() {
         push_code(&mut blocks, LIBRARY, &library.code);
     }
+    for part in waiters::encode(&snapshot.waiters).chunks(BLOCK_BYTES_FULL) {
+        blocks.push([&[WAITERS], part].concat());
+    }
     blocks
 }
 
@@ -157,6 +167,7 @@ pub struct StateDecoder {
     scripts: Scripts,
     /// The code whose last block has not come yet.
     code: Vec<u8>,
+    waiters: Vec<u8>,
     keyspace: Decoder,
 }
 
@@ -176,6 +187,7 @@ impl StateDecoder {
             (None, _) => return Err(DecodeError::NoSnapshot),
             (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
             (Some(_), Some((&SCRIPTS, part))) => self.read_code(part)?,
+            (Some(_), Some((&WAITERS, part))) => self.waiters.extend_from_slice(part),
             (Some(_), _) => self.keyspace.push(block)?,
         }
         Ok(())
@@ -184,14 +196,15 @@ impl StateDecoder {
     /// The state, once the last block was taken.
     ///
     /// # Errors
-    /// Blocks are missing.
+    /// Blocks are missing, or what several of them hold together is damaged.
     pub fn finish(self) -> Result<State, DecodeError> {
         let clock = self.clock.ok_or(DecodeError::NoSnapshot)?;
-        let keyspace: Keyspace = self.keyspace.finish()?;
+        let mut keyspace: Keyspace = self.keyspace.finish()?;
         if !self.code.is_empty() {
             return Err(DecodeError::Truncated);
         }
-        Ok(State { keyspace, settings: self.settings, scripts: self.scripts, clock })
+        let waiters = waiters::decode(&self.waiters, &mut keyspace).ok_or(DecodeError::Waiters)?;
+        Ok(State { keyspace, settings: self.settings, scripts: self.scripts, waiters, clock })
     }
 
     /// How many keys were read so far, for progress.
@@ -266,6 +279,7 @@ mod tests {
     use quorate_keyspace::{DbIndex, Seed, Value, Version};
 
     use super::*;
+    use crate::Waiters;
 
     fn sample() -> State {
         let mut state = State::new(Seed([3; 16]));
@@ -284,6 +298,13 @@ mod tests {
         }
         let library = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
         state.scripts.add_library(quorate_script::load_library(library).expect("a good library"));
+        for (ticket, request) in
+            ["BLPOP a b 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > >"].iter().enumerate()
+        {
+            let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            let keys = if ticket == 0 { 1..3 } else { 7..9 };
+            state.waiters.add_sample(&mut state.keyspace, ticket as u64 + 7, &args, keys);
+        }
         for number in 0..100 {
             let key = format!("key:{number}");
             let db = state.keyspace.db_mut(DbIndex::ZERO);
@@ -301,6 +322,8 @@ mod tests {
         assert_eq!(restored.settings, state.settings);
         assert_eq!(restored.scripts, state.scripts);
         assert_eq!(restored.clock, state.clock);
+        assert!(restored.waiters.iter().eq(state.waiters.iter()));
+        assert_eq!(restored.waiters.next_deadline(), state.waiters.next_deadline());
         assert_eq!(restored.digest(), state.digest());
         assert!(restored.capture().encode().eq(blocks));
     }
@@ -312,6 +335,7 @@ mod tests {
             State { clock: Millis(1), ..sample() }.digest(),
             State { settings: Settings::default(), ..sample() }.digest(),
             State { scripts: Scripts::default(), ..sample() }.digest(),
+            State { waiters: Waiters::default(), ..sample() }.digest(),
             State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
         ];
         for (i, digest) in digests.iter().enumerate() {
@@ -343,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_blocks_never_panic(block in 0_usize..6, at in any::<prop::sample::Index>(), bits in 1_u8..) {
+        fn damaged_blocks_never_panic(block in 0_usize..8, at in any::<prop::sample::Index>(), bits in 1_u8..) {
             let mut blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
             let at = at.index(blocks[block].len());
             blocks[block][at] ^= bits;

@@ -1,7 +1,7 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings, scripts and clock together, capturing them for a snapshot, and telling two nodes' states
-//! apart. Leaves to others: origins, waiters and membership (the node's part of the replicated state); framing and
+//! For: holding keyspace, settings, scripts, waiters and clock together, capturing them for a snapshot, and telling two
+//! nodes' states apart. Leaves to others: origins and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
 //! Called by: the apply task; the snapshot thread owns a [`StateSnapshot`].
@@ -9,14 +9,16 @@
 mod format;
 pub(crate) mod scripts;
 
-use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
+use quorate_keyspace::{CowTree, Keyspace, Millis, Seed, Snapshot};
 
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
 use crate::Settings;
+use crate::blocking::Waiters;
+use crate::blocking::waiters::Standing;
 
-/// Keyspace, settings, scripts and clock.
+/// Keyspace, settings, scripts, waiters and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
@@ -25,6 +27,8 @@ pub struct State {
     pub settings: Settings,
     /// Scripts and libraries of functions.
     pub scripts: Scripts,
+    /// Requests that wait.
+    pub waiters: Waiters,
     /// Agreed time of the last batch.
     pub clock: Millis,
 }
@@ -40,6 +44,7 @@ impl State {
             keyspace: Keyspace::new(seed),
             settings: Settings::default(),
             scripts: Scripts::default(),
+            waiters: Waiters::default(),
             clock: Millis::default(),
         }
     }
@@ -55,6 +60,7 @@ impl State {
             keyspace: self.keyspace.capture(),
             settings: self.settings.clone(),
             scripts: self.scripts.clone(),
+            waiters: self.waiters.capture(),
             clock: self.clock,
         }
     }
@@ -83,6 +89,7 @@ pub struct StateSnapshot {
     keyspace: Snapshot,
     settings: Settings,
     scripts: Scripts,
+    waiters: CowTree<Standing>,
     clock: Millis,
 }
 
@@ -102,7 +109,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings, scripts and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");

@@ -82,7 +82,6 @@ impl<B: Backend> Session<B> {
                 ));
             }
             Sub::ClientTrackinginfo => self.client_trackinginfo(),
-            Sub::ClientUnblock => self.client_unblock(args)?,
             other => return Err(Error::Unsupported(format!("{other:?}").to_lowercase())),
         }
         Ok(())
@@ -193,19 +192,6 @@ impl<B: Backend> Session<B> {
         reply.integer(-1);
         reply.bulk(b"prefixes");
         reply.array(0);
-    }
-
-    /// No client is ever blocked by a command yet.
-    fn client_unblock(&mut self, args: Args<'_>) -> Result<(), Error> {
-        if args.len() > 4 {
-            return Err(Error::Syntax);
-        }
-        if args.len() == 4 && !args.is(3, "TIMEOUT") && !args.is(3, "ERROR") {
-            return Err(Error::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
-        }
-        args.integer(2)?;
-        self.reply.integer(0);
-        Ok(())
     }
 }
 

@@ -18,13 +18,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Error, Flag, Read, Route, SessionCommand, State};
+use quorate_commands::{Answering, Args, Command, Error, Flag, Read, Route, SessionCommand, State};
 use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Reply, Request};
 use smallvec::SmallVec;
 
 use super::admit::is_exec;
 use super::backend::Backend;
+use super::blocking::may_wait;
 use super::outcome::TransactionStats;
 use super::stats::StatsIndex;
 use super::{Flow, Front, Session, Silence, replies};
@@ -129,12 +130,17 @@ impl<B: Backend> Session<B> {
         let writes = may_write(command) || is_exec(command) && self.multi.has(may_write);
         let held = self.backend.front().pause.holds(writes);
         let queued = self.multi.is_open() && !runs_in_multi(command);
-        if held || !queued && self.must_wait_for_pending(command) {
+        let waits = !queued && may_wait(command, &request);
+        if held || waits || !queued && self.must_wait_for_pending(command) {
             match self.flush().await {
                 Flow::Continue => {}
                 Flow::More => return Step::Again(request),
                 Flow::Close => return Step::Close,
             }
+        }
+        if waits && self.output_bytes() > 0 {
+            // Replies to what precedes it must not wait as well.
+            return Step::Again(request);
         }
         if held {
             self.client.blocked.store(true, Relaxed);
@@ -149,6 +155,8 @@ impl<B: Backend> Session<B> {
         let style = self.style(silent);
         match command.route {
             Route::Session(SessionCommand::Exec) => self.exec(command, request, style).await,
+            Route::Write(_) if waits => self.wait_for_turn(command, request, style).await,
+            Route::Read(_) if waits => self.wait_for_entries(command, &request, style).await,
             Route::Read(_) => {
                 self.pending_reads += 1;
                 self.pending_bytes += request.frame_bytes();
@@ -321,7 +329,7 @@ impl<B: Backend> Session<B> {
                     Slot::Transaction(transaction) => {
                         let now = now.max(state.clock);
                         let begin = reply.len();
-                        let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
                         let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups };
                         transaction.read(read, reply, |read, command, args| {
                             front.uses.note(read, command, args);
@@ -332,11 +340,13 @@ impl<B: Backend> Session<B> {
                         last = Instant::now();
                         continue;
                     }
-                    Slot::Write { .. } => unreachable!("writes make a group"),
+                    Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } => {
+                        unreachable!("writes make a group")
+                    }
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
-                let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
                 let read = Read { state, db, now, seed: *seed, node, lookups };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
@@ -410,7 +420,7 @@ impl<B: Backend> Session<B> {
 }
 
 /// Evaluates one read; true if it failed.
-fn read_one(
+pub(super) fn read_one(
     front: &Front,
     read: &Read<'_>,
     command: &'static Command,
@@ -458,7 +468,7 @@ pub(super) fn needs_barrier(slot: &Slot) -> bool {
             !transaction.watched.is_empty()
                 || transaction.commands.iter().any(|queued| about_data(queued.command))
         }
-        Slot::Write { .. } | Slot::Ready(_) => false,
+        Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Ready(_) => false,
     }
 }
 

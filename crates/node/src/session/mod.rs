@@ -23,7 +23,9 @@
 
 mod acl;
 mod admit;
+mod answering;
 mod backend;
+mod blocking;
 mod client;
 mod connection;
 mod debug;
@@ -67,6 +69,7 @@ pub use self::solo::Solo;
 pub use self::stats::{CommandStats, HISTOGRAM_BUCKETS, Rate, Stats, StatsIndex};
 use self::transaction::Multi;
 pub use self::transaction::TRANSACTION_BYTES_MAX;
+pub use crate::desk::Reader;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.

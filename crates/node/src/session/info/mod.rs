@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::Args;
+use quorate_commands::{Args, Scripts};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -21,8 +21,11 @@ struct Facts<'a> {
     tunables: &'a Tunables,
     node: NodeFacts,
     data_bytes: u64,
+    /// Requests that wait, of all nodes' clients.
+    waiters: usize,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
+    scripts: Scripts,
     loading: bool,
 }
 
@@ -52,15 +55,17 @@ impl<B: Backend> Session<B> {
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-            (state.keyspace.memory_bytes() as u64, databases)
+            (state.keyspace.memory_bytes() as u64, state.waiters.len(), databases, state.scripts.clone())
         };
-        let (data_bytes, databases) = self.take_settings(databases);
+        let (data_bytes, waiters, databases, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
             node: self.backend.facts(),
             data_bytes,
+            waiters,
             databases,
+            scripts,
             loading: self.backend.admission() == super::Admission::Loading,
         };
         let mut text = String::with_capacity(8 * 1024);
