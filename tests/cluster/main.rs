@@ -18,6 +18,7 @@ mod membership;
 mod minority;
 mod quiet;
 mod restart;
+mod sentinel;
 mod snapshots;
 mod stock_client;
 mod transactions;
