@@ -6,6 +6,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use crate::journal::Journal;
 use crate::keyspace::Garbage;
 use crate::removals::{Removals, SLOTS};
 use crate::{AccessClock, Blob, CowMap, CowTree, Entry, Millis, Rng, Seed, TreeItem, Value, Version};
@@ -26,6 +27,7 @@ pub struct Db {
     accounted_bytes: usize,
     garbage: Vec<Garbage>,
     access: AccessClock,
+    pub(crate) journal: Journal,
 }
 
 impl Db {
@@ -37,6 +39,7 @@ impl Db {
             accounted_bytes: 0,
             garbage: Vec::new(),
             access: AccessClock::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Db {
             return None;
         }
         let entry = self.map.get_mut_hashed(hash, key)?;
+        self.journal.note(key);
         entry.set_version(version);
         entry.set_accessed(self.access.used(entry.accessed(), chance(hash, version)));
         let before_bytes = entry.accounted_bytes(key.len());
@@ -100,6 +104,7 @@ impl Db {
             }
             _ => self.access.created(),
         };
+        self.journal.note(key);
         self.put_hashed(hash, key, Entry::new(value, expires, version, accessed))
     }
 
@@ -153,6 +158,7 @@ impl Db {
             return None;
         }
         let entry = self.unlink(hash, key)?;
+        self.journal.note(key);
         self.removals.note(hash, version);
         Some(entry)
     }
@@ -270,6 +276,7 @@ impl Db {
     /// Removes every key; returns how many were stored.
     pub fn flush(&mut self, now: Millis, version: Version) -> usize {
         let len = self.map.len();
+        self.journal.note_all();
         note_live(&self.map, &mut self.removals, now, version);
         let empty = Keys::new(self.map.seed());
         self.garbage.push(Garbage::Keys(std::mem::replace(&mut self.map, empty)));
@@ -293,6 +300,8 @@ impl Db {
         note_live(&self.map, &mut other.removals, now, version);
         note_live(&other.map, &mut other.removals, now, version);
         std::mem::swap(self, other);
+        self.journal.note_all();
+        other.journal.note_all();
         std::mem::swap(&mut self.removals, &mut other.removals);
     }
 
@@ -327,6 +336,7 @@ impl Db {
         if !self.map.get_hashed(hash, key).is_some_and(|(_, entry)| entry.is_expired(now)) {
             return false;
         }
+        self.journal.note(key);
         let entry = self.unlink(hash, key).expect("the key was just found");
         self.removals.note(hash, entry.version());
         self.note_garbage(entry.value());
