@@ -1,6 +1,6 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings, scripts and clock together, capturing them for a snapshot, and telling two nodes' states
+//! For: holding keyspace, settings, scripts, subscriptions and clock together, capturing them for a snapshot, and telling two nodes' states
 //! apart. Leaves to others: origins, waiters and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
@@ -8,15 +8,17 @@
 
 mod format;
 pub(crate) mod scripts;
+pub(crate) mod subscriptions;
 
 use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
 
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
+use self::subscriptions::Subscriptions;
 use crate::Settings;
 
-/// Keyspace, settings, scripts and clock.
+/// Keyspace, settings, scripts, subscriptions and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
@@ -25,6 +27,8 @@ pub struct State {
     pub settings: Settings,
     /// Scripts and libraries of functions.
     pub scripts: Scripts,
+    /// Who listens to messages, over all nodes.
+    pub subscriptions: Subscriptions,
     /// Agreed time of the last batch.
     pub clock: Millis,
 }
@@ -36,6 +40,7 @@ impl State {
             keyspace: Keyspace::new(seed),
             settings: Settings::default(),
             scripts: Scripts::default(),
+            subscriptions: Subscriptions::default(),
             clock: Millis::default(),
         }
     }
@@ -46,6 +51,7 @@ impl State {
             keyspace: self.keyspace.capture(),
             settings: self.settings.clone(),
             scripts: self.scripts.clone(),
+            subscriptions: self.subscriptions.clone(),
             clock: self.clock,
         }
     }
@@ -74,6 +80,7 @@ pub struct StateSnapshot {
     keyspace: Snapshot,
     settings: Settings,
     scripts: Scripts,
+    subscriptions: Subscriptions,
     clock: Millis,
 }
 
@@ -93,7 +100,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings, scripts and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts, subscriptions and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");
