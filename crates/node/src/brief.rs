@@ -33,6 +33,7 @@ pub(crate) fn take_long(entries: &[Committed], pipeline: &Pipeline) -> bool {
 fn item_takes_long(item: &BatchItem<'_>) -> bool {
     match item {
         BatchItem::Request(request) => request_takes_long(request),
+        BatchItem::Internal(_) => false,
         BatchItem::Transaction { requests, .. } => requests.iter().any(request_takes_long),
     }
 }
@@ -47,6 +48,6 @@ pub(crate) fn reads_take_long(group: &Sealed) -> bool {
     group.places.iter().any(|place| match place {
         Place::Read { command, .. } => long(command),
         Place::Transaction(transaction) => transaction.commands.iter().any(|queued| long(queued.command)),
-        Place::Write { .. } | Place::Ready(_) => false,
+        Place::Write { .. } | Place::Internal | Place::Act(_) | Place::Ready(_) => false,
     })
 }

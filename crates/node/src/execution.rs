@@ -13,10 +13,12 @@
 
 use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
 use quorate_keyspace::{DbIndex, Rng, Version};
+use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 
-use crate::batch::{BatchItem, BatchRequest, DecodeError, RequestArgs, Requests, Stamp, WatchedKey};
+use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Requests, Stamp, WatchedKey};
 use crate::group::Failure;
+use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
 use crate::transaction::{Transaction, is_unchanged};
 
@@ -35,9 +37,29 @@ pub(crate) fn last_version(index: u64) -> Version {
 /// A batch that passed, and on its origin the groups that wait for its replies.
 pub(crate) struct BatchEntry<'a> {
     pub(crate) index: u64,
+    pub(crate) origin: Origin,
     pub(crate) stamp: Stamp,
     pub(crate) requests: Requests<'a>,
     pub(crate) groups: Vec<Sealed>,
+}
+
+/// The node that runs a batch: what of it shows in replies and effects, but never in the state.
+pub(crate) struct Here<'a> {
+    pub(crate) node: NodeId,
+    pub(crate) settings: &'a Settings,
+    /// Whether any connection is to be told of messages.
+    pub(crate) has_listeners: bool,
+    /// Whether any connection is to be told of changed keys.
+    pub(crate) has_trackers: bool,
+}
+
+/// What running a batch leaves to be done once the lock is released.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// Replies that are ready to go.
+    pub(crate) outbox: Outbox,
+    /// What connections of this node are to be told, in order.
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// Runs a batch; gives the number of write commands.
@@ -47,20 +69,23 @@ pub(crate) struct BatchEntry<'a> {
 pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
-    node: &Settings,
-    outbox: &mut Outbox,
+    here: &Here<'_>,
+    left: &mut Left,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
-    let BatchEntry { index, stamp, mut requests, groups } = entry;
+    let BatchEntry { index, origin, stamp, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
-    let events = Events::new(state.settings.events());
+    let mut events = Events::new(state.settings.events());
+    events.set_wants_messages(here.has_listeners);
     let mut run = Run {
         state,
         rng: Rng::from_u64(stamp.seed),
         version: Version(index << POSITION_BITS),
         events,
         executed: 0,
-        node,
+        here,
+        origin,
+        effects: &mut left.effects,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -69,11 +94,16 @@ pub(crate) fn run_batch(
         for place in group.places {
             run.place(place, &mut requests, &mut reply, discard)?;
         }
-        outbox.push((group.reply, reply.take()));
+        if here.has_trackers {
+            run.collect();
+            run.effects.push(Effect::Author(None));
+        }
+        left.outbox.push((group.reply, reply.take()));
     }
     for item in requests {
         match item? {
             BatchItem::Request(request) => run.request(&request, None, discard),
+            BatchItem::Internal(args) => run.internal(&args),
             BatchItem::Transaction { watched, requests } => {
                 run.begin_transaction();
                 if run.is_unchanged(&watched) {
@@ -82,6 +112,7 @@ pub(crate) fn run_batch(
             }
         }
     }
+    run.collect();
     Ok(run.executed)
 }
 
@@ -92,7 +123,9 @@ struct Run<'a> {
     version: Version,
     events: Events,
     executed: u64,
-    node: &'a Settings,
+    here: &'a Here<'a>,
+    origin: Origin,
+    effects: &'a mut Vec<Effect>,
     read_seed: u64,
 }
 
@@ -120,6 +153,16 @@ impl Run<'_> {
                 reply.set_protocol(style.protocol);
                 self.request(&request, Some(command), if style.silent { discard } else { reply });
             }
+            Place::Internal => {
+                let Some(BatchItem::Internal(args)) = requests.next().transpose()? else {
+                    return Err(requests.malformed());
+                };
+                self.internal(&args);
+            }
+            Place::Act(action) => {
+                self.collect();
+                action.run(self.effects);
+            }
             Place::Transaction(transaction) if transaction.writes() => {
                 let malformed = requests.malformed();
                 let Some(BatchItem::Transaction { watched, requests }) = requests.next().transpose()? else {
@@ -136,6 +179,30 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Moves what requests have emitted to the effects, where the next one is to stand behind it.
+    fn collect(&mut self) {
+        if self.here.has_trackers {
+            let changes = self.state.keyspace.take_changes();
+            if !changes.is_empty() {
+                self.effects.push(Effect::Changed(changes));
+            }
+        }
+        if self.events.is_empty() {
+            return;
+        }
+        let notices = self.events.take();
+        if self.here.has_listeners {
+            let wanted = self.state.settings.events();
+            self.effects.extend(notices.into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
+    }
+
+    fn internal(&mut self, args: &[&[u8]]) {
+        self.version.0 += 1;
+        self.collect();
+        report::apply(self.state, self.origin, self.here.node, args, self.effects);
     }
 
     fn transaction(
@@ -168,7 +235,13 @@ impl Run<'_> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node: Some(self.node) }
+        Read {
+            state: self.state,
+            db,
+            now: self.state.clock,
+            seed: self.read_seed,
+            node: Some(self.here.settings),
+        }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {

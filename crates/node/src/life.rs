@@ -218,6 +218,8 @@ impl Life {
         tasks.spawn(watch::members(inner.clone(), raft.clone(), disk));
         tasks.spawn(watch::leadership(raft.clone(), stop.clone()));
         tasks.spawn(watch::uses(inner.clone(), pipeline.clone()));
+        tasks.spawn(watch::subscriptions(inner.clone(), pipeline.clone()));
+        tasks.spawn(watch::absent(inner.clone(), raft.clone(), pipeline.clone()));
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{Events, State, StateDecoder, StateEncoder};
+use quorate_commands::{EventClass, Events, State, StateDecoder, StateEncoder};
 use quorate_keyspace::{Millis, Rng, Seed};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::Reply;
@@ -26,7 +26,8 @@ use tokio::sync::watch;
 use crate::batch::{Data, Stamp};
 use crate::brief;
 use crate::divergence::Divergence;
-use crate::execution::{BatchEntry, last_version, run_batch};
+use crate::execution::{BatchEntry, Here, Left, last_version, run_batch};
+use crate::messages::Effect;
 use crate::origins::{Admission, Origins};
 use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
@@ -182,40 +183,54 @@ impl Machine {
         Machine { replica, pipeline, front, reclaimer, divergence, discard: Reply::discarding() }
     }
 
+    fn deliver(&self, effects: Vec<Effect>) {
+        self.front.post.deliver(effects, || self.front.tunables().output_limits);
+    }
+
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
         let data = Data::decode(data).map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
         match data {
             Data::Tick(stamp) => {
+                let mut effects = Vec::new();
                 let mut replicated = self.replica.replicated.write();
-                let before_bytes = begin(&mut replicated, stamp);
-                self.finish(&mut replicated, id, stamp, before_bytes);
+                let before_bytes = self.begin(&mut replicated, stamp);
+                self.finish(&mut replicated, id, stamp, before_bytes, &mut effects);
+                drop(replicated);
+                self.deliver(effects);
                 Ok(())
             }
             Data::Check(stamp) => {
+                let mut effects = Vec::new();
                 let mut replicated = self.replica.replicated.write();
-                let before_bytes = begin(&mut replicated, stamp);
-                self.finish(&mut replicated, id, stamp, before_bytes);
+                let before_bytes = self.begin(&mut replicated, stamp);
+                self.finish(&mut replicated, id, stamp, before_bytes, &mut effects);
                 self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
+                drop(replicated);
+                self.deliver(effects);
                 Ok(())
             }
             Data::Batch { stamp, origin, sequence, requests } => {
-                let mut outbox = Vec::new();
+                let own = origin == self.pipeline.origin();
+                let mut left = Left::default();
                 let result = {
                     let mut replicated = self.replica.replicated.write();
-                    let before_bytes = begin(&mut replicated, stamp);
+                    let before_bytes = self.begin(&mut replicated, stamp);
+                    let here = Here {
+                        node: self.pipeline.origin().node,
+                        settings: &self.front.node_settings,
+                        has_listeners: self.front.post.has_listeners(),
+                        has_trackers: self.front.post.tracking.is_on(),
+                    };
                     let admission = replicated.origins.admit(origin, sequence);
-                    let own = origin == self.pipeline.origin();
+                    if admission == Admission::Next && sequence == 1 {
+                        // Whoever was connected to the node before its start is not any more.
+                        replicated.state.subscriptions.forget(origin.node.0);
+                    }
                     let result = match admission {
                         Admission::Next => {
                             let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            let entry = BatchEntry { index: id.index, stamp, requests, groups };
-                            run_batch(
-                                &mut replicated.state,
-                                entry,
-                                &self.front.node_settings,
-                                &mut outbox,
-                                &mut self.discard,
-                            )
+                            let entry = BatchEntry { index: id.index, origin, stamp, requests, groups };
+                            run_batch(&mut replicated.state, entry, &here, &mut left, &mut self.discard)
                         }
                         Admission::Gap => {
                             if own {
@@ -225,12 +240,13 @@ impl Machine {
                         }
                         Admission::Repeat | Admission::Stale => Ok(0),
                     };
-                    self.finish(&mut replicated, id, stamp, before_bytes);
+                    self.finish(&mut replicated, id, stamp, before_bytes, &mut left.effects);
                     result
                 };
                 let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
                 self.replica.writes.fetch_add(executed, Ordering::Relaxed);
-                for (waiting, replies) in outbox {
+                self.deliver(left.effects);
+                for (waiting, replies) in left.outbox {
                     // A connection that is gone does not need its replies.
                     let _gone = waiting.send(Ok(replies));
                 }
@@ -239,11 +255,39 @@ impl Machine {
         }
     }
 
+    /// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the data takes.
+    fn begin(&self, replicated: &mut Replicated, stamp: Stamp) -> usize {
+        if !replicated.seeded {
+            let mut rng = Rng::from_u64(stamp.seed);
+            let mut seed = [0; 16];
+            seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
+            seed[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
+            replicated.state = State::new(Seed(seed));
+            replicated.seeded = true;
+        }
+        replicated.state.begin(stamp.time);
+        // With the lock held: whoever has read a key before has been entered before.
+        replicated.state.keyspace.note_changes(self.front.post.tracking.is_on());
+        replicated.state.keyspace.memory_bytes()
+    }
+
     /// Housekeeping of every entry: due keys, keys that the memory limit asks for, and large dropped values, which
     /// another thread frees.
-    fn finish(&self, replicated: &mut Replicated, id: LogId, stamp: Stamp, before_bytes: usize) {
+    fn finish(
+        &self,
+        replicated: &mut Replicated,
+        id: LogId,
+        stamp: Stamp,
+        before_bytes: usize,
+        effects: &mut Vec<Effect>,
+    ) {
         let now = replicated.state.clock;
+        let wanted = replicated.state.settings.events();
+        let mut events = Events::new(wanted);
         let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
+        for gone in &expired {
+            events.notify(EventClass::Expired, "expired", gone.db, &gone.key);
+        }
         self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
         let next = replicated.state.keyspace.next_expiry().map_or(i64::MAX, |next| next.0);
         self.replica.next_expiry.store(next, Ordering::Relaxed);
@@ -251,28 +295,21 @@ impl Machine {
             before_bytes,
             &mut Rng::from_u64(stamp.seed ^ EVICTION_SEED),
             last_version(id.index),
-            &mut Events::new(replicated.state.settings.events()),
+            &mut events,
         );
+        let changes = replicated.state.keyspace.take_changes();
+        if !changes.is_empty() {
+            effects.push(Effect::Changed(changes));
+        }
+        if !events.is_empty() && self.front.post.has_listeners() {
+            effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
         self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
         self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
         self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
         self.reclaimer.free(replicated.state.keyspace.take_garbage());
         self.replica.clock.store(now.0, Ordering::Release);
     }
-}
-
-/// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the data takes.
-fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
-    if !replicated.seeded {
-        let mut rng = Rng::from_u64(stamp.seed);
-        let mut seed = [0; 16];
-        seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
-        seed[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
-        replicated.state = State::new(Seed(seed));
-        replicated.seeded = true;
-    }
-    replicated.state.begin(stamp.time);
-    replicated.state.keyspace.memory_bytes()
 }
 
 impl StateMachine for Machine {
@@ -291,6 +328,8 @@ impl StateMachine for Machine {
                         *highest = (*highest).max(*id);
                     }
                     replicated.origins.retain(|node| members.nodes.contains_key(&node));
+                    let is_member = |node| members.nodes.contains_key(&NodeId(node));
+                    replicated.state.subscriptions.retain(is_member);
                     drop(replicated);
                     *self.replica.members.lock() = members.nodes.into_keys().collect();
                 }
@@ -333,6 +372,7 @@ impl StateMachine for Machine {
         let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
         self.reclaimer.free_state(old.state);
         self.pipeline.overtaken(own);
+        self.deliver(vec![Effect::Gap]);
         *self.replica.members.lock() = members.nodes.keys().copied().collect();
         self.replica.applied.send_replace(last.index);
         Ok(())

@@ -12,13 +12,16 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use quorate_commands::{Args, Events, Settings, State, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
+use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 use tokio::sync::Notify;
 
 use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
+use crate::batch::Origin;
 use crate::group::{Failure, Group, Slot};
+use crate::messages::{Effect, report};
 use crate::transaction::is_unchanged;
 
 /// One node, in memory.
@@ -117,14 +120,25 @@ impl Solo {
         self.failures.lock().pop_front()
     }
 
-    fn apply(&self, group: &Group) -> Bytes {
+    fn apply(&self, group: Group) -> Bytes {
         let mut state = self.state.write();
         let now = Millis(i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX)).max(state.clock);
         state.begin(now);
+        state.keyspace.note_changes(self.front.post.tracking.is_on());
         let mut rng = Rng::from_u64(self.applied.load(Relaxed));
-        let mut events = Events::default();
+        let mut events = Events::new(state.settings.events());
+        events.set_wants_messages(true);
+        let mut effects = Vec::new();
+        let origin = Origin { node: NodeId(1), incarnation: 1 };
+        let owed = self.front.post.take_owed(usize::MAX);
+        for (kind, name, by) in owed {
+            state.subscriptions.change(kind, &name, origin.node.0, by);
+        }
         let mut replies = Reply::new(Protocol::Resp2);
         for slot in group {
+            let wanted = state.settings.events();
+            effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+            effects.push(Effect::Changed(state.keyspace.take_changes()));
             let (db, command, request, style) = match slot {
                 Slot::Transaction(transaction) => {
                     let unchanged = is_unchanged(&state, now, transaction.watched());
@@ -138,11 +152,20 @@ impl Solo {
                     continue;
                 }
                 Slot::Ready(bytes) => {
-                    replies.raw(bytes);
+                    replies.raw(&bytes);
+                    continue;
+                }
+                Slot::Internal(request) => {
+                    let args: Vec<_> = request.args().collect();
+                    report::apply(&mut state, origin, origin.node, &args, &mut effects);
+                    continue;
+                }
+                Slot::Act(act) => {
+                    act.0.run(&mut effects);
                     continue;
                 }
                 Slot::Read { db, command, request, style } | Slot::Write { db, command, request, style } => {
-                    (*db, *command, request, *style)
+                    (db, command, request, style)
                 }
             };
             let context = WriteContext {
@@ -161,16 +184,23 @@ impl Solo {
                 replies.truncate(start);
             }
         }
+        let wanted = state.settings.events();
+        effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+        effects.extend([Effect::Changed(state.keyspace.take_changes()), Effect::Author(None)]);
         drop(state.keyspace.take_garbage());
+        drop(state);
+        let limits = self.front.tunables().output_limits;
+        self.front.post.deliver(effects, || limits);
+        while self.front.post.work(&limits) {}
         replies.take()
     }
 }
 
 fn writes(slot: &Slot) -> bool {
     match slot {
-        Slot::Write { .. } => true,
+        Slot::Write { .. } | Slot::Internal(_) => true,
         Slot::Transaction(transaction) => transaction.writes(),
-        Slot::Read { .. } | Slot::Ready(_) => false,
+        Slot::Read { .. } | Slot::Act(_) | Slot::Ready(_) => false,
     }
 }
 
@@ -187,7 +217,7 @@ impl Backend for Solo {
         }
         match self.failure() {
             Some(failure) => Err(failure),
-            None => Ok(self.apply(&group)),
+            None => Ok(self.apply(group)),
         }
     }
 

@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::Args;
+use quorate_commands::{Args, SubscriptionKind};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -23,6 +23,8 @@ struct Facts<'a> {
     data_bytes: u64,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
+    /// Channels, patterns and shard channels that anybody in the cluster is subscribed to.
+    subscriptions: [usize; 3],
     loading: bool,
 }
 
@@ -52,15 +54,17 @@ impl<B: Backend> Session<B> {
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-            (state.keyspace.memory_bytes() as u64, databases)
+            let subscriptions = SubscriptionKind::ALL.map(|kind| state.subscriptions.len(kind));
+            (state.keyspace.memory_bytes() as u64, databases, subscriptions)
         };
-        let (data_bytes, databases) = self.take_settings(databases);
+        let (data_bytes, databases, subscriptions) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
             node: self.backend.facts(),
             data_bytes,
             databases,
+            subscriptions,
             loading: self.backend.admission() == super::Admission::Loading,
         };
         let mut text = String::with_capacity(8 * 1024);
