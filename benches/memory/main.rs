@@ -15,9 +15,7 @@ mod redis;
 use std::process::Command;
 
 use cases::{Case, cases};
-use quorate_commands::{Args, EventClasses, Events, State, WriteContext, resolve, write};
-use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
-use quorate_resp::{Protocol, Reply};
+use quorate_commands::measured::Measured;
 use redis::Redis;
 
 #[global_allocator]
@@ -65,26 +63,15 @@ fn measure_in_child(case: &Case) -> [u64; 3] {
 
 /// Fills a state: bytes allocated, accounted and resident.
 fn measure(case: &Case) -> [u64; 3] {
-    let mut state = State::new(Seed([7; 16]));
-    let mut rng = Rng::from_u64(1);
-    let mut events = Events::new(EventClasses::NONE);
-    let mut reply = Reply::new(Protocol::Resp2);
+    let mut node = Measured::new();
     let before = (allocated_bytes(), resident_bytes());
-    let mut version = Version(0);
     (case.fill)(&mut |request| {
         let request: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
-        let args = Args::new(&request);
-        let command = resolve(args).expect("the bench sends what there is");
-        version.0 += 1 << 20;
-        let (db, now) = (DbIndex::ZERO, Millis(1_700_000_000_000));
-        let context = WriteContext { db, now, version, rng: &mut rng, events: &mut events, node: None };
-        write(&mut state, context, command, args, &mut reply);
-        assert!(!reply.as_bytes().starts_with(b"-"), "{}", String::from_utf8_lossy(reply.as_bytes()));
-        reply.truncate(0);
+        node.run(&request);
     });
     let resident = resident_bytes().saturating_sub(before.1);
     let allocated = allocated_bytes() - before.0;
-    [allocated, state.keyspace.memory_bytes() as u64, resident]
+    [allocated, node.state.keyspace.memory_bytes() as u64, resident]
 }
 
 fn allocated_bytes() -> u64 {

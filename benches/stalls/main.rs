@@ -7,9 +7,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use quorate_commands::{Args, EventClasses, Events, State, WriteContext, resolve, write};
-use quorate_keyspace::{DbIndex, Garbage, Millis, Rng, Seed, Version};
-use quorate_resp::{Protocol, Reply};
+use quorate_commands::measured::Measured;
+use quorate_keyspace::{Garbage, Millis, Rng};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -19,7 +18,6 @@ const ELEMENTS: u64 = 5_000_000;
 const CHUNK: u64 = 100;
 /// Small keys beside the huge value, when everything is flushed.
 const KEYS: u64 = 1_000_000;
-const NOW: Millis = Millis(1_700_000_000_000);
 
 /// A type: its name, what adds an element to a request, and what changes the value at a place of it.
 struct Kind {
@@ -87,55 +85,26 @@ fn main() {
     }
 }
 
-struct Node {
-    state: State,
-    rng: Rng,
-    events: Events,
-    reply: Reply,
-    version: Version,
+/// Runs a request as an entry of its own; how long it took, and what another thread is to free.
+fn timed(node: &mut Measured, request: &str) -> (Duration, Vec<Garbage>) {
+    let started = Instant::now();
+    node.run_line(request);
+    let garbage = node.state.keyspace.take_garbage();
+    (started.elapsed(), garbage)
 }
 
-impl Node {
-    fn run(&mut self, request: &str) {
-        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
-        let args = Args::new(&words);
-        let command = resolve(args).expect("the bench sends what there is");
-        self.version.0 += 1 << 20;
-        let (rng, events) = (&mut self.rng, &mut self.events);
-        let context =
-            WriteContext { db: DbIndex::ZERO, now: NOW, version: self.version, rng, events, node: None };
-        self.reply.truncate(0);
-        write(&mut self.state, context, command, args, &mut self.reply);
-        assert!(!self.reply.as_bytes().starts_with(b"-"), "{request}");
-    }
-
-    /// Runs a request as an entry of its own; how long it took, and what another thread is to free.
-    fn timed(&mut self, request: &str) -> (Duration, Vec<Garbage>) {
-        let started = Instant::now();
-        self.run(request);
-        let garbage = self.state.keyspace.take_garbage();
-        (started.elapsed(), garbage)
-    }
-}
-
-fn filled(kind: &Kind, elements: u64) -> Node {
-    let mut node = Node {
-        state: State::new(Seed([9; 16])),
-        rng: Rng::from_u64(1),
-        events: Events::new(EventClasses::NONE),
-        reply: Reply::new(Protocol::Resp2),
-        version: Version(0),
-    };
+fn filled(kind: &Kind, elements: u64) -> Measured {
+    let mut node = Measured::new();
     let mut args = Vec::new();
     for first in (0..elements).step_by(kind.chunk as usize) {
         args.clear();
         (first..elements.min(first + kind.chunk)).for_each(|n| (kind.element)(n, &mut args));
-        node.run(&format!("{} {}", kind.command, args.join(" ")));
+        node.run_line(&format!("{} {}", kind.command, args.join(" ")));
     }
     node
 }
 
-fn beside_a_snapshot(node: &mut Node, kind: &Kind, elements: u64) {
+fn beside_a_snapshot(node: &mut Measured, kind: &Kind, elements: u64) {
     let started = Instant::now();
     let snapshot = node.state.capture();
     let capture = started.elapsed();
@@ -153,7 +122,7 @@ fn beside_a_snapshot(node: &mut Node, kind: &Kind, elements: u64) {
     let (mut pauses, mut off_core, mut preempted) = (Vec::new(), 0, preemptions());
     while !walk.is_finished() {
         let request = (kind.change)(rng.below(elements));
-        let (took, garbage) = node.timed(&request);
+        let (took, garbage) = timed(node, &request);
         drop(garbage);
         // The kernel's count is read for the long ones alone: it costs more than a write.
         let is_long = took > Duration::from_micros(100);
@@ -187,22 +156,22 @@ fn removals(kind: &Kind, elements: u64) {
         freeing = freeing.max(started.elapsed());
     };
     for request in ["DEL big", "UNLINK big", "SET big value"] {
-        let (took, garbage) = filled(kind, elements).timed(request);
+        let (took, garbage) = timed(&mut filled(kind, elements), request);
         cells.push(took);
         free(garbage);
     }
     let mut node = filled(kind, elements);
-    node.run("PEXPIRE big 1");
+    node.run_line("PEXPIRE big 1");
     let started = Instant::now();
-    assert_eq!(node.state.keyspace.expire_slice(Millis(NOW.0 + 1), 512).len(), 1);
+    assert_eq!(node.state.keyspace.expire_slice(Millis(Measured::NOW.0 + 1), 512).len(), 1);
     let garbage = node.state.keyspace.take_garbage();
     cells.push(started.elapsed());
     free(garbage);
     let mut node = filled(kind, elements);
     for n in 0..KEYS {
-        node.run(&format!("SET key:{n} value EX {}", 100 + n % 1000));
+        node.run_line(&format!("SET key:{n} value EX {}", 100 + n % 1000));
     }
-    let (took, garbage) = node.timed("FLUSHALL");
+    let (took, garbage) = timed(&mut node, "FLUSHALL");
     cells.push(took);
     free(garbage);
     let cells: Vec<String> = cells.iter().map(|took| format!("{took:.1?}")).collect();

@@ -6,7 +6,9 @@ use quorate_testkit::{Cluster, until};
 
 use crate::{QUORATE, alone, calm};
 
-const LIMIT_BYTES: i64 = 100_000;
+/// What an empty state counts as.
+const BASE_BYTES: i64 = 1 << 20;
+const LIMIT_BYTES: i64 = BASE_BYTES + 100_000;
 
 fn info(cluster: &Cluster, node: usize, name: &str) -> i64 {
     let text = cluster.client(node).text(&["INFO"]).unwrap_or_default();
@@ -60,7 +62,8 @@ fn writes_are_refused_on_every_node_where_nothing_can_go() {
     let _alone = alone();
     let cluster = Cluster::start(QUORATE, 3, &calm(&[]));
     let mut writer = cluster.client(cluster.follower());
-    assert_eq!(writer.text(&["CONFIG", "SET", "maxmemory", "20000"]).as_deref(), Some("OK"));
+    let limit = (BASE_BYTES + 20_000).to_string();
+    assert_eq!(writer.text(&["CONFIG", "SET", "maxmemory", &limit]).as_deref(), Some("OK"));
     let value = "x".repeat(1000);
     let mut n = 0;
     let refusal = until("the limit is reached", COMES_UP, || {

@@ -18,6 +18,10 @@ use crate::{QUORATE, alone, calm, count};
 /// A script may let this much time pass; time cannot be set here, so it really passes.
 const WAIT_MS_MAX: i64 = 1_500;
 
+/// In a script the clock stands still between two steps, here a busy machine may take a second for one. What differs
+/// as often as this, for one script, does not differ by time.
+const TRIES_MAX: usize = 4;
+
 #[test]
 fn every_node_answers_the_golden_scripts_to_the_letter() {
     let _alone = alone();
@@ -34,14 +38,22 @@ fn every_node_answers_the_golden_scripts_to_the_letter() {
             let script = fs::read_to_string(&path).expect("a readable script");
             let (script, was_cut) = without_long_waits(&script);
             cut += usize::from(was_cut);
-            let mut target = Through::connect(&cluster, node, defaults);
-            let answered = replay(&script, &mut target);
-            let answered = answered.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let ask = || {
+                let mut target = Through::connect(&cluster, node, defaults);
+                let answered = replay(&script, &mut target);
+                let answered = answered.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                difference(&script, &answered)
+            };
+            let mut difference = ask();
+            for _ in 1..TRIES_MAX {
+                let Some(text) = difference.take_if(|_| depends_on_time(&script)) else { break };
+                println!("again, as time may have passed: node {node}, {name}: {text}");
+                difference = ask();
+            }
             steps += script.lines().filter(|line| line.starts_with('>')).count();
             marked += script.lines().filter(|line| line.starts_with(">!") || line.starts_with(">~!")).count();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            differences
-                .extend(difference(&script, &answered).map(|text| format!("node {node}, {name}: {text}")));
+            differences.extend(difference.map(|text| format!("node {node}, {name}: {text}")));
         }
     }
     println!("{steps} steps, {marked} of them left out as marked; {cut} scripts cut at a long wait");
@@ -70,6 +82,13 @@ fn without_long_waits(script: &str) -> (String, bool) {
     let kept: Vec<_> = script.lines().take_while(|line| !too_long(line)).collect();
     let cut = kept.len() < script.lines().count();
     (kept.iter().flat_map(|line| [line, "\n"]).collect(), cut)
+}
+
+/// Whether a reply of the script may be another one if time passes between two steps.
+fn depends_on_time(script: &str) -> bool {
+    let tells =
+        ["TTL", "EXPIRE", "IDLE", " EX ", " PX ", "EXAT", "PXAT", "SETEX", "time +", "XADD", "LASTSAVE"];
+    tells.iter().any(|word| script.contains(word))
 }
 
 /// The first line that differs, events left out, with the request that it belongs to.

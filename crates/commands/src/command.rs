@@ -50,6 +50,8 @@ pub struct Command {
     pub subcommands: &'static [Command],
     /// Its reply follows from the table alone: a read that needs no barrier.
     pub stateless: bool,
+    /// Why it is not here and will not be, of a command that nothing runs.
+    pub refusal: Option<&'static str>,
     /// What runs it.
     pub route: Route,
 }
@@ -183,6 +185,7 @@ impl Command {
         arguments: &[],
         subcommands: &[],
         stateless: false,
+        refusal: None,
         route: Route::Unsupported,
     };
 

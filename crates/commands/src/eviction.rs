@@ -61,7 +61,7 @@ impl State {
         access_clock(&self.settings, now)
     }
 
-    /// Ends an entry: evicts what the limit asks for. `before_bytes` is what the keyspace took before the entry.
+    /// Ends an entry: evicts what the limit asks for. `before_bytes` is [`State::used_bytes`] before the entry.
     pub fn evict(
         &mut self,
         before_bytes: usize,
@@ -71,7 +71,7 @@ impl State {
     ) -> Evicted {
         let mut evicted = Evicted::default();
         let limit = self.settings.maxmemory();
-        if limit == 0 || self.keyspace.memory_bytes() <= limit {
+        if limit == 0 || self.used_bytes() <= limit {
             return evicted;
         }
         let Some((among, first)) = policy(self.settings.maxmemory_policy()) else {
@@ -80,7 +80,7 @@ impl State {
         };
         let mut pool = Pool::default();
         loop {
-            let bytes = self.keyspace.memory_bytes();
+            let bytes = self.used_bytes();
             if bytes <= limit {
                 return evicted;
             }

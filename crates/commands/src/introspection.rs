@@ -1,4 +1,4 @@
-//! `COMMAND` and its subcommands, and `HELP` of every container: the table as clients see it.
+//! `COMMAND` and its subcommands, `HELP` of every container, `LOLWUT`: the table and its version as clients see them.
 //!
 //! For: rendering rows. Leaves to others: the rows. Invariant: what Quorate does not run is not listed, so that
 //! a client that looks before it leaps is told the truth; its keys can be asked for all the same.
@@ -8,7 +8,7 @@ use quorate_resp::Reply;
 use crate::command::{Argument, ArgumentKind, BeginSearch, Command, FindKeys, KeySpec};
 use crate::key_search::{KeyPositions, keys};
 use crate::table::{commands, lookup};
-use crate::{Args, Category, Error, Flag, Read, glob};
+use crate::{Args, Category, Error, Flag, REDIS_VERSION, Read, glob};
 
 /// `COMMAND`, `COMMAND INFO [name …]`
 pub(crate) fn info(_: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
@@ -25,6 +25,15 @@ pub(crate) fn info(_: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<()
             None => reply.null_array(),
         }
     }
+    Ok(())
+}
+
+/// `LOLWUT [VERSION version]`: what Redis says of versions for which it has no picture.
+pub(crate) fn lolwut(_: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
+    if args.len() > 2 && args.is(1, "VERSION") {
+        args.integer(2)?;
+    }
+    reply.verbatim("txt", format!("Redis ver. {REDIS_VERSION}\n").as_bytes());
     Ok(())
 }
 

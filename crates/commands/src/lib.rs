@@ -37,6 +37,8 @@ mod key_search;
 mod keys;
 mod lists;
 mod long_double;
+#[doc(hidden)]
+pub mod measured;
 mod memory;
 mod pubsub;
 pub mod rdb;
@@ -68,3 +70,6 @@ pub use state::VERSION as STATE_VERSION;
 pub use state::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use table::{commands, lookup, resolve};
+
+/// The version of Redis whose behaviour clients may rely on.
+pub const REDIS_VERSION: &str = "7.2.4";

@@ -66,7 +66,7 @@ fn commands_page() -> String {
     let mut page = String::from(
         "# Commands\n\n\
          Generated from the command table in `crates/commands/src/table/`; a test fails when this page is stale.\n\n\
-         Replies and error texts are those of Redis 7.2. A command of Redis that is not supported yet answers \
+         Replies and error texts are those of Redis 7.2. A command of Redis that is not supported answers \
          `ERR command '…' is not supported by Quorate yet`, and is left out of `COMMAND`.\n\n\
          *Where*: `log` commands go through the log and are applied on every node; `any` commands read from the node \
          that is asked, behind a read barrier; `node` commands are answered by the connection's node.\n",
@@ -86,19 +86,16 @@ fn commands_page() -> String {
                 }
             }
         }
-        let missing: Vec<String> = missing
-            .iter()
-            .copied()
-            .chain(
-                supported
-                    .iter()
-                    .flat_map(|command| command.subcommands.iter().filter(|sub| !sub.is_supported())),
-            )
-            .map(|command| format!("`{}`", words(command)))
-            .collect();
+        let subcommands = supported.iter().flat_map(|command| command.subcommands);
+        let missing: Vec<&Command> =
+            missing.into_iter().chain(subcommands.filter(|sub| !sub.is_supported())).collect();
         if !missing.is_empty() {
-            write!(page, "\nNot supported yet: {}.\n", missing.join(", "))
-                .expect("a string takes everything");
+            page.push_str("\n| not supported | since | why |\n|---|---|---|\n");
+            for command in missing {
+                let (name, since) = (words(command), command.since);
+                let why = command.refusal.unwrap_or("still to come");
+                writeln!(page, "| `{name}` | {since} | {why} |").expect("a string takes everything");
+            }
         }
     }
     page

@@ -3,59 +3,23 @@
 //!
 //! Times are printed by `benches/stalls/run`.
 
-use quorate_commands::{Args, EventClasses, Events, State, WriteContext, resolve, write};
-use quorate_keyspace::{DbIndex, Garbage, Millis, Rng, Seed, Version};
-use quorate_resp::{Protocol, Reply};
+use quorate_commands::measured::Measured;
+use quorate_keyspace::{Garbage, Millis, Rng};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const ELEMENTS: u64 = 10_000;
+const ELEMENTS: u64 = 6_000;
 /// A bucket or a block and a node for each level above it, of all structures that a value has.
 const BYTES_PER_WRITE_MAX: u64 = 64 * 1024;
-const NOW: Millis = Millis(1_700_000_000_000);
 
-struct Node {
-    state: State,
-    rng: Rng,
-    events: Events,
-    reply: Reply,
-    version: Version,
-}
-
-impl Node {
-    fn new() -> Node {
-        Node {
-            state: State::new(Seed([7; 16])),
-            rng: Rng::from_u64(1),
-            events: Events::new(EventClasses::NONE),
-            reply: Reply::new(Protocol::Resp2),
-            version: Version(0),
-        }
-    }
-
-    /// Runs a request; the bytes that were allocated and freed meanwhile, and what is to be freed elsewhere.
-    fn run(&mut self, request: &str) -> (u64, u64, Vec<Garbage>) {
-        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
-        let args = Args::new(&words);
-        let command = resolve(args).expect("a good request");
-        self.version.0 += 1 << 20;
-        self.reply.truncate(0);
-        let (allocated, freed) = (allocated_bytes(), freed_bytes());
-        let context = WriteContext {
-            db: DbIndex::ZERO,
-            now: NOW,
-            version: self.version,
-            rng: &mut self.rng,
-            events: &mut self.events,
-            node: None,
-        };
-        write(&mut self.state, context, command, args, &mut self.reply);
-        let garbage = self.state.keyspace.take_garbage();
-        let work = (allocated_bytes() - allocated, freed_bytes() - freed);
-        assert!(!self.reply.as_bytes().starts_with(b"-"), "{request}");
-        (work.0, work.1, garbage)
-    }
+/// Runs a request; the bytes that were allocated and freed meanwhile, and what is to be freed elsewhere.
+fn run(node: &mut Measured, request: &str) -> (u64, u64, Vec<Garbage>) {
+    let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+    let (allocated, freed) = (allocated_bytes(), freed_bytes());
+    node.run(&words);
+    let garbage = node.state.keyspace.take_garbage();
+    (allocated_bytes() - allocated, freed_bytes() - freed, garbage)
 }
 
 fn allocated_bytes() -> u64 {
@@ -81,9 +45,9 @@ const KINDS: [Kind; 5] = [
     ("stream", |n| format!("XADD key {}-1 field {n}", n + 1), |n| format!("XDEL key {}-1", n + 1)),
 ];
 
-fn filled(add: fn(u64) -> String) -> Node {
-    let mut node = Node::new();
-    (0..ELEMENTS).for_each(|n| drop(node.run(&add(n))));
+fn filled(add: fn(u64) -> String) -> Measured {
+    let mut node = Measured::new();
+    (0..ELEMENTS).for_each(|n| drop(run(&mut node, &add(n))));
     node
 }
 
@@ -96,7 +60,7 @@ fn no_write_beside_a_snapshot_copies_a_huge_value() {
         let before = snapshot.digest();
         for n in 0..2000 {
             let request = if n % 10 == 0 { add(ELEMENTS + n) } else { change(rng.below(ELEMENTS)) };
-            let (allocated, freed, _) = node.run(&request);
+            let (allocated, freed, _) = run(&mut node, &request);
             assert!(allocated <= BYTES_PER_WRITE_MAX, "{name}: {request} allocates {allocated} B");
             assert!(freed <= BYTES_PER_WRITE_MAX, "{name}: {request} frees {freed} B");
         }
@@ -105,23 +69,23 @@ fn no_write_beside_a_snapshot_copies_a_huge_value() {
 }
 
 /// What removes the value: the bytes that it allocated and freed, and what is to be freed elsewhere.
-type Removal = fn(&mut Node) -> (u64, u64, Vec<Garbage>);
+type Removal = fn(&mut Measured) -> (u64, u64, Vec<Garbage>);
 
 #[test]
 fn no_removal_of_a_huge_value_frees_it_at_once() {
     let removals: [Removal; 6] = [
-        |node| node.run("DEL key"),
-        |node| node.run("UNLINK key"),
-        |node| node.run("FLUSHALL"),
-        |node| node.run("SET key value"),
+        |node| run(node, "DEL key"),
+        |node| run(node, "UNLINK key"),
+        |node| run(node, "FLUSHALL"),
+        |node| run(node, "SET key value"),
         |node| {
-            drop(node.run("SET other value"));
-            node.run("RENAME other key")
+            drop(run(node, "SET other value"));
+            run(node, "RENAME other key")
         },
         |node| {
-            drop(node.run("PEXPIRE key 1"));
+            drop(run(node, "PEXPIRE key 1"));
             let (allocated, freed) = (allocated_bytes(), freed_bytes());
-            let expired = node.state.keyspace.expire_slice(Millis(NOW.0 + 1), 10);
+            let expired = node.state.keyspace.expire_slice(Millis(Measured::NOW.0 + 1), 10);
             assert_eq!(expired.len(), 1);
             let garbage = node.state.keyspace.take_garbage();
             (allocated_bytes() - allocated, freed_bytes() - freed, garbage)

@@ -60,6 +60,8 @@ fn rows_make_sense() {
             Route::Container => assert!(!command.subcommands.is_empty(), "{name}"),
             Route::Session(_) | Route::Unsupported => {}
         }
+        let runs = !matches!(command.route, Route::Unsupported);
+        assert!(!(runs && command.refusal.is_some()), "{name}: what runs is not refused");
         for spec in command.keys {
             if let BeginSearch::Index(index) = spec.begin {
                 assert!(index >= 1, "{name}: argument 0 is the name");

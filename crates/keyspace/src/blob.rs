@@ -1,10 +1,8 @@
 //! Immutable bytes, the short ones in place: a key, a field, a short string.
 //!
-//! Up to 23 bytes live inside the value itself; up to 239 in one reference-counted allocation of a
-//! fitting size class; more behind an `Arc<Vec<u8>>`. So a bucket of keys is copied for a snapshot
-//! without copying any bytes. Blobs of 16 bytes would do for 15 in place, but most keys are longer, and
-//! an allocation costs each of those 48. The classes fill jemalloc's (48 to 256 bytes, but for one) with 16 bytes of reference counts and one of length; they exist because a thin pointer to
-//! bytes of any length needs `unsafe`, and a fat one would make every entry 8 bytes larger.
+//! Up to 23 bytes live inside the value itself. Up to [`OWN_BYTES_MAX`] are an allocation of their own, which a
+//! clone copies: the counts of references would take 16 bytes more of each, and a bucket of keys is copied for a
+//! snapshot once, at a few microseconds. More are shared, the longest as a buffer that can grow in place.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -19,22 +17,17 @@ pub struct Blob(Repr);
 
 /// Bytes kept inside the blob itself.
 const INLINE_BYTES_MAX: usize = 23;
-/// The largest size class; longer content takes a second indirection.
-const CLASS_BYTES_MAX: usize = 239;
+/// The longest bytes of which a clone is a copy, here and in small values: so the copy of a bucket of 64 pairs stays
+/// a matter of microseconds.
+pub(crate) const OWN_BYTES_MAX: usize = 256;
+/// The longest bytes beside their counts; of longer ones the first change in place must not copy them.
+const SHARED_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Clone)]
 enum Repr {
     Inline { len: InlineLen, data: [u8; INLINE_BYTES_MAX] },
-    Class31(Arc<Class<31>>),
-    Class47(Arc<Class<47>>),
-    Class63(Arc<Class<63>>),
-    Class79(Arc<Class<79>>),
-    Class95(Arc<Class<95>>),
-    Class111(Arc<Class<111>>),
-    Class143(Arc<Class<143>>),
-    Class175(Arc<Class<175>>),
-    Class207(Arc<Class<207>>),
-    Class239(Arc<Class<239>>),
+    Own(Box<[u8]>),
+    Shared(Arc<[u8]>),
     Large(Arc<Vec<u8>>),
 }
 
@@ -61,21 +54,25 @@ impl InlineLen {
     };
 }
 
-#[derive(Clone)]
-struct Class<const N: usize> {
-    len: u8,
-    data: [u8; N],
+/// Where bytes of a length are kept.
+enum Home {
+    Inline,
+    Own,
+    Shared,
+    Large,
 }
 
-impl<const N: usize> Class<N> {
-    fn new(bytes: &[u8]) -> Arc<Self> {
-        let mut data = [0; N];
-        data[..bytes.len()].copy_from_slice(bytes);
-        Arc::new(Class { len: bytes.len() as u8, data })
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.data[..usize::from(self.len)]
+impl Home {
+    fn of(len: usize) -> Home {
+        if len <= INLINE_BYTES_MAX {
+            Home::Inline
+        } else if len <= OWN_BYTES_MAX {
+            Home::Own
+        } else if len <= SHARED_BYTES_MAX {
+            Home::Shared
+        } else {
+            Home::Large
+        }
     }
 }
 
@@ -85,40 +82,34 @@ impl Blob {
 
     /// A copy of these bytes.
     pub fn new(bytes: &[u8]) -> Blob {
-        Blob(match bytes.len() {
-            len @ 0..=INLINE_BYTES_MAX => {
-                let mut data = [0; INLINE_BYTES_MAX];
-                data[..len].copy_from_slice(bytes);
-                Repr::Inline { len: InlineLen::ALL[len], data }
-            }
-            24..=31 => Repr::Class31(Class::new(bytes)),
-            32..=47 => Repr::Class47(Class::new(bytes)),
-            48..=63 => Repr::Class63(Class::new(bytes)),
-            64..=79 => Repr::Class79(Class::new(bytes)),
-            80..=95 => Repr::Class95(Class::new(bytes)),
-            96..=111 => Repr::Class111(Class::new(bytes)),
-            112..=143 => Repr::Class143(Class::new(bytes)),
-            144..=175 => Repr::Class175(Class::new(bytes)),
-            176..=207 => Repr::Class207(Class::new(bytes)),
-            208..=CLASS_BYTES_MAX => Repr::Class239(Class::new(bytes)),
-            _ => Repr::Large(Arc::new(bytes.to_vec())),
-        })
+        match Home::of(bytes.len()) {
+            Home::Inline => Blob::inline(bytes),
+            Home::Own => Blob(Repr::Own(bytes.into())),
+            Home::Shared => Blob(Repr::Shared(bytes.into())),
+            Home::Large => Blob(Repr::Large(Arc::new(bytes.to_vec()))),
+        }
+    }
+
+    /// A copy of these bytes that its clones share, for what is kept in two places.
+    pub(crate) fn shared(bytes: &[u8]) -> Blob {
+        match Home::of(bytes.len()) {
+            Home::Inline => Blob::inline(bytes),
+            _ => Blob(Repr::Shared(bytes.into())),
+        }
+    }
+
+    fn inline(bytes: &[u8]) -> Blob {
+        let mut data = [0; INLINE_BYTES_MAX];
+        data[..bytes.len()].copy_from_slice(bytes);
+        Blob(Repr::Inline { len: InlineLen::ALL[bytes.len()], data })
     }
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, data } => &data[..*len as usize],
-            Repr::Class31(class) => class.bytes(),
-            Repr::Class47(class) => class.bytes(),
-            Repr::Class63(class) => class.bytes(),
-            Repr::Class79(class) => class.bytes(),
-            Repr::Class95(class) => class.bytes(),
-            Repr::Class111(class) => class.bytes(),
-            Repr::Class143(class) => class.bytes(),
-            Repr::Class175(class) => class.bytes(),
-            Repr::Class207(class) => class.bytes(),
-            Repr::Class239(class) => class.bytes(),
+            Repr::Own(bytes) => bytes,
+            Repr::Shared(bytes) => bytes,
             Repr::Large(bytes) => bytes,
         }
     }
@@ -127,28 +118,32 @@ impl Blob {
     pub(crate) fn into_buffer(self) -> Arc<Vec<u8>> {
         match self.0 {
             Repr::Large(bytes) => bytes,
+            Repr::Own(bytes) => Arc::new(bytes.into_vec()),
             repr => Arc::new(Blob(repr).as_bytes().to_vec()),
         }
     }
 
-    /// Bytes of heap behind content of this length: a function of content, for accounting.
+    /// Bytes of heap behind a blob of this length: a function of content, for accounting.
     pub(crate) fn heap_bytes(len: usize) -> usize {
-        match len {
-            0..=INLINE_BYTES_MAX => 0,
-            24..=31 => 48,
-            32..=47 => 64,
-            48..=63 => 80,
-            64..=79 => 96,
-            80..=95 => 112,
-            96..=111 => 128,
-            112..=143 => 160,
-            144..=175 => 192,
-            176..=207 => 224,
-            208..=CLASS_BYTES_MAX => 256,
-            _ => 48 + slots::class_bytes(len),
+        match Home::of(len) {
+            Home::Inline => 0,
+            Home::Own => slots::class_bytes(len),
+            Home::Shared => slots::class_bytes(COUNTS_BYTES + len),
+            Home::Large => 48 + slots::class_bytes(len),
+        }
+    }
+
+    /// As [`Blob::heap_bytes`], of one that was made to be shared.
+    pub(crate) fn shared_heap_bytes(len: usize) -> usize {
+        match Home::of(len) {
+            Home::Inline => 0,
+            _ => slots::class_bytes(COUNTS_BYTES + len),
         }
     }
 }
+
+/// The counts of references in front of shared bytes.
+const COUNTS_BYTES: usize = 16;
 
 impl Default for Blob {
     fn default() -> Blob {
@@ -177,13 +172,17 @@ impl From<&[u8]> for Blob {
 }
 
 impl From<Vec<u8>> for Blob {
-    /// Keeps the vector's allocation where the bytes are long.
+    /// Keeps the vector's allocation where it is the right one.
     fn from(mut bytes: Vec<u8>) -> Blob {
-        if bytes.len() <= CLASS_BYTES_MAX {
-            return Blob::new(&bytes);
+        match Home::of(bytes.len()) {
+            Home::Inline => Blob::inline(&bytes),
+            Home::Own => Blob(Repr::Own(bytes.into_boxed_slice())),
+            Home::Shared => Blob(Repr::Shared(bytes.into())),
+            Home::Large => {
+                bytes.shrink_to_fit();
+                Blob(Repr::Large(Arc::new(bytes)))
+            }
         }
-        bytes.shrink_to_fit();
-        Blob(Repr::Large(Arc::new(bytes)))
     }
 }
 
@@ -225,11 +224,12 @@ mod tests {
 
     #[test]
     fn every_length_keeps_its_bytes() {
-        for len in (0..=300).chain([4096]) {
+        for len in (0..=300).chain([SHARED_BYTES_MAX - 1, SHARED_BYTES_MAX, SHARED_BYTES_MAX + 1]) {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let blob = Blob::new(&bytes);
             assert_eq!(&*blob, &bytes[..], "length {len}");
             assert_eq!(blob.clone(), Blob::from(bytes.clone()), "length {len}");
+            assert_eq!(blob, Blob::shared(&bytes), "length {len}");
             assert_eq!(**blob.into_buffer(), bytes, "length {len}");
         }
     }

@@ -1,10 +1,13 @@
 //! The hash type: a packed list of pairs while it is small, a table once it is not.
 
+use std::sync::Arc;
+
+use crate::blob::OWN_BYTES_MAX;
 use crate::packed::{self, Packed, PackedIter};
 use crate::{Blob, CowMap, Iter, Seed, slots};
 
 /// A hash. It begins packed, in order of insertion as Redis' listpack, becomes a table when it
-/// passes a limit, and never goes back.
+/// passes a limit, and never goes back. A clone takes constant time.
 #[derive(Clone, Debug)]
 pub struct HashValue {
     repr: Repr,
@@ -12,8 +15,23 @@ pub struct HashValue {
 
 #[derive(Clone, Debug)]
 enum Repr {
+    /// Pairs of few bytes, in an allocation that a clone copies; see [`OWN_BYTES_MAX`].
+    Small(Box<[u8]>),
+    Shared(Arc<Shared>),
+}
+
+/// What clones share until it is changed.
+#[derive(Clone, Debug)]
+enum Shared {
+    /// More bytes than a small hash has.
     Packed(Packed),
     Table(Box<Table>),
+}
+
+/// A hash to read.
+enum View<'a> {
+    Packed(PackedIter<'a>),
+    Table(&'a Table),
 }
 
 /// Pairs in a table, with what they amount to.
@@ -69,14 +87,14 @@ impl HashEncoding {
 impl HashValue {
     /// An empty hash. A keyspace holds none: whoever empties a hash removes its key.
     pub fn new() -> HashValue {
-        HashValue { repr: Repr::Packed(Packed::default()) }
+        HashValue { repr: Repr::Small(Box::default()) }
     }
 
     /// How many fields.
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Packed(packed) => packed.len(),
-            Repr::Table(table) => table.map.len(),
+            Repr::Small(data) => PackedIter::new(data).count(),
+            Repr::Shared(shared) => shared.len(),
         }
     }
 
@@ -87,9 +105,9 @@ impl HashValue {
 
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        match &self.repr {
-            Repr::Packed(packed) => packed.get(field),
-            Repr::Table(table) => table.map.get(field).map(Blob::as_bytes),
+        match self.view() {
+            View::Packed(mut pairs) => pairs.find(|(name, _)| *name == field).map(|(_, value)| value),
+            View::Table(table) => table.map.get(field).map(Blob::as_bytes),
         }
     }
 
@@ -100,98 +118,162 @@ impl HashValue {
 
     /// Sets a field; true where it is new. `seed` is the keyspace's ([`crate::Keyspace::seed`]).
     pub fn insert(&mut self, field: &[u8], value: &[u8], limits: HashLimits, seed: Seed) -> bool {
-        let long = field.len().max(value.len()) > limits.value_bytes_max;
-        if long {
-            self.make_table(seed);
-        }
-        let added = match &mut self.repr {
-            Repr::Packed(packed) => packed.insert(field, value),
-            Repr::Table(table) => table.insert(field, value),
-        };
-        // Redis looks at the number after the insertion, so the table starts at one above it.
-        if self.len() > limits.entries_max {
-            self.make_table(seed);
-        }
-        added
+        self.change(|hash| {
+            let long = field.len().max(value.len()) > limits.value_bytes_max;
+            if long {
+                hash.make_table(seed);
+            }
+            let added = match hash {
+                Shared::Packed(packed) => packed.insert(field, value),
+                Shared::Table(table) => table.insert(field, value),
+            };
+            // Redis looks at the number after the insertion, so the table starts at one above it.
+            if hash.len() > limits.entries_max {
+                hash.make_table(seed);
+            }
+            added
+        })
     }
 
     /// Removes a field; whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.repr {
-            Repr::Packed(packed) => packed.remove(field),
-            Repr::Table(table) => table.remove(field),
-        }
+        self.change(|hash| match hash {
+            Shared::Packed(packed) => packed.remove(field),
+            Shared::Table(table) => table.remove(field),
+        })
     }
 
     /// The pair of this rank in iteration order, for uniform sampling (HRANDFIELD).
     pub fn nth(&self, rank: usize) -> Option<(&[u8], &[u8])> {
-        match &self.repr {
-            Repr::Packed(packed) => packed.nth(rank),
-            Repr::Table(table) => table.map.nth(rank).map(|(field, value)| (&**field, &**value)),
+        match self.view() {
+            View::Packed(mut pairs) => pairs.nth(rank),
+            View::Table(table) => table.map.nth(rank).map(|(field, value)| (&**field, &**value)),
         }
     }
 
     /// Every pair: in order of insertion while packed, in hash order as a table.
     pub fn iter(&self) -> HashIter<'_> {
-        HashIter(match &self.repr {
-            Repr::Packed(packed) => HashIterRepr::Packed(packed.iter()),
-            Repr::Table(table) => HashIterRepr::Table(table.map.iter()),
+        HashIter(match self.view() {
+            View::Packed(pairs) => HashIterRepr::Packed(pairs),
+            View::Table(table) => HashIterRepr::Table(table.map.iter()),
         })
     }
 
     /// Visits about `count` pairs from a cursor on; returns the next cursor, 0 at the end. A packed
     /// hash is visited whole, as in Redis. See [`CowMap::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
-        match &self.repr {
-            Repr::Packed(packed) => {
-                packed.iter().for_each(|(field, value)| visit(field, value));
+        match self.view() {
+            View::Packed(pairs) => {
+                pairs.for_each(|(field, value)| visit(field, value));
                 0
             }
-            Repr::Table(table) => table.map.scan(cursor, count, |field, value| visit(field, value)),
+            View::Table(table) => table.map.scan(cursor, count, |field, value| visit(field, value)),
         }
     }
 
     /// What `OBJECT ENCODING` says.
     pub fn encoding(&self) -> HashEncoding {
-        match &self.repr {
-            Repr::Packed(_) => HashEncoding::Listpack,
-            Repr::Table(_) => HashEncoding::Hashtable,
+        match self.view() {
+            View::Packed(_) => HashEncoding::Listpack,
+            View::Table(_) => HashEncoding::Hashtable,
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        HEAD_BYTES
-            + match &self.repr {
-                Repr::Packed(packed) => slots::class_bytes(packed.data().len()),
-                Repr::Table(table) => TABLE_BYTES + table.heap_bytes,
+        match &self.repr {
+            Repr::Small(data) => slots::class_bytes(data.len()),
+            Repr::Shared(shared) => {
+                HEAD_BYTES
+                    + match &**shared {
+                        Shared::Packed(packed) => slots::class_bytes(packed.data().len()),
+                        Shared::Table(table) => TABLE_BYTES + table.heap_bytes,
+                    }
             }
+        }
     }
 
     pub(crate) fn contents(&self) -> HashContents<'_> {
         match &self.repr {
-            Repr::Packed(packed) => HashContents::Packed(packed.data()),
-            Repr::Table(table) => HashContents::Table(&table.map, table.encoded_bytes),
+            Repr::Small(data) => HashContents::Packed(data),
+            Repr::Shared(shared) => match &**shared {
+                Shared::Packed(packed) => HashContents::Packed(packed.data()),
+                Shared::Table(table) => HashContents::Table(&table.map, table.encoded_bytes),
+            },
         }
     }
 
     /// A packed hash of these bytes; `None` where they are not pairs, or none.
     pub(crate) fn from_packed(data: Vec<u8>) -> Option<HashValue> {
-        Some(HashValue { repr: Repr::Packed(Packed::from_data(data)?) })
+        Some(HashValue { repr: Repr::of(Shared::Packed(Packed::from_data(data)?)) })
     }
 
     pub(crate) fn from_table(map: CowMap<Blob>) -> HashValue {
         let mut table = Table { map: CowMap::new(map.seed()), heap_bytes: 0, encoded_bytes: 0 };
         map.iter().for_each(|(field, value)| table.count(field, value));
-        HashValue { repr: Repr::Table(Box::new(Table { map, ..table })) }
+        HashValue { repr: Repr::of(Shared::Table(Box::new(Table { map, ..table }))) }
+    }
+
+    fn view(&self) -> View<'_> {
+        match &self.repr {
+            Repr::Small(data) => View::Packed(PackedIter::new(data)),
+            Repr::Shared(shared) => match &**shared {
+                Shared::Packed(packed) => View::Packed(packed.iter()),
+                Shared::Table(table) => View::Table(table),
+            },
+        }
+    }
+
+    /// Changes the hash, unshared from its clones, and keeps it in the form that it then has.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        match &mut self.repr {
+            Repr::Small(data) => {
+                let mut hash = Shared::Packed(Packed::of(std::mem::take(data).into_vec()));
+                let result = change(&mut hash);
+                self.repr = Repr::of(hash);
+                result
+            }
+            Repr::Shared(shared) => {
+                let hash = Arc::make_mut(shared);
+                let result = change(hash);
+                if hash.is_small() {
+                    self.repr = Repr::of(std::mem::replace(hash, Shared::Packed(Packed::default())));
+                }
+                result
+            }
+        }
+    }
+}
+
+impl Repr {
+    fn of(hash: Shared) -> Repr {
+        match hash {
+            Shared::Packed(packed) if packed.data().len() <= OWN_BYTES_MAX => {
+                Repr::Small(packed.into_data().into_boxed_slice())
+            }
+            hash => Repr::Shared(Arc::new(hash)),
+        }
+    }
+}
+
+impl Shared {
+    fn len(&self) -> usize {
+        match self {
+            Shared::Packed(packed) => packed.len(),
+            Shared::Table(table) => table.map.len(),
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        matches!(self, Shared::Packed(packed) if packed.data().len() <= OWN_BYTES_MAX)
     }
 
     fn make_table(&mut self, seed: Seed) {
-        let Repr::Packed(packed) = &self.repr else { return };
+        let Shared::Packed(packed) = self else { return };
         let mut table = Table { map: CowMap::new(seed), heap_bytes: 0, encoded_bytes: 0 };
         packed.iter().for_each(|(field, value)| {
             table.insert(field, value);
         });
-        self.repr = Repr::Table(Box::new(table));
+        *self = Shared::Table(Box::new(table));
     }
 }
 

@@ -7,7 +7,7 @@ use itoa::Buffer;
 use crate::Blob;
 use crate::string::canonical_integer;
 
-/// An element of a list or a set. Two items are equal where their texts are.
+/// An element of a list, a set or a stream's block. Two items are equal where their texts are.
 #[derive(Clone, Copy)]
 pub enum Item<'a> {
     /// The canonical text of this number.
@@ -34,6 +34,11 @@ impl<'a> Item<'a> {
             Item::Int(number) => digits.format(number).as_bytes(),
             Item::Bytes(bytes) => bytes,
         }
+    }
+
+    /// Calls `f` with its text, without any allocation.
+    pub fn with_text<T>(self, f: impl FnOnce(&[u8]) -> T) -> T {
+        f(self.text(&mut Buffer::new()))
     }
 
     /// Its text as a value of its own.

@@ -33,24 +33,26 @@ impl Packed {
         &self.data
     }
 
+    /// The list of bytes that are whole pairs.
+    pub(crate) fn of(data: Vec<u8>) -> Packed {
+        let pairs = PackedIter::new(&data).count();
+        Packed { data, pairs: u32::try_from(pairs).expect("pairs are counted before they are kept") }
+    }
+
+    pub(crate) fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// These bytes as a list, where they are whole pairs and at least one. That no field is there
     /// twice is not checked: it would cost more than reading the rest of a snapshot.
     pub(crate) fn from_data(data: Vec<u8>) -> Option<Packed> {
-        let mut pairs = PackedIter { rest: &data };
+        let mut pairs = PackedIter::new(&data);
         let count = pairs.by_ref().count();
         if count == 0 || !pairs.rest.is_empty() {
             return None;
         }
         let pairs = u32::try_from(count).ok()?;
         Some(Packed { data, pairs })
-    }
-
-    pub(crate) fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        self.iter().find(|(f, _)| *f == field).map(|(_, value)| value)
-    }
-
-    pub(crate) fn nth(&self, rank: usize) -> Option<(&[u8], &[u8])> {
-        self.iter().nth(rank)
     }
 
     /// Sets a field; true where it is new. A new one goes to the end, an old one keeps its place.
@@ -62,11 +64,7 @@ impl Packed {
                 false
             }
             None => {
-                // Small hashes are many: no more room than the allocator gives anyway.
-                let needed = encoded_bytes(field.len()) + encoded_bytes(value.len());
-                if self.data.capacity() - self.data.len() < needed {
-                    self.data.reserve_exact(slots::class_bytes(self.data.len() + needed) - self.data.len());
-                }
+                slots::reserve(&mut self.data, encoded_bytes(field.len()) + encoded_bytes(value.len()));
                 push(&mut self.data, field);
                 push(&mut self.data, value);
                 self.pairs += 1;
@@ -79,14 +77,12 @@ impl Packed {
         let Some(place) = self.place(field) else { return false };
         self.data.drain(place.start..place.end);
         self.pairs -= 1;
-        if self.data.capacity() > 2 * self.data.len() + 64 {
-            self.data.shrink_to_fit();
-        }
+        slots::give_back(&mut self.data);
         true
     }
 
     pub(crate) fn iter(&self) -> PackedIter<'_> {
-        PackedIter { rest: &self.data }
+        PackedIter::new(&self.data)
     }
 
     fn place(&self, field: &[u8]) -> Option<Place> {
@@ -115,6 +111,10 @@ pub(crate) struct PackedIter<'a> {
 }
 
 impl<'a> PackedIter<'a> {
+    pub(crate) fn new(data: &'a [u8]) -> PackedIter<'a> {
+        PackedIter { rest: data }
+    }
+
     fn take_one(&mut self) -> Option<&'a [u8]> {
         let (bytes, rest) = split_one(self.rest)?;
         self.rest = rest;
@@ -182,9 +182,10 @@ mod tests {
         assert!(!packed.insert(b"b", &[b'y'; 200]));
         let fields: Vec<&[u8]> = packed.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, [&b"b"[..], b"a", b""]);
-        assert_eq!(packed.get(b"b"), Some(&[b'y'; 200][..]));
+        assert_eq!(packed.iter().next(), Some((&b"b"[..], &[b'y'; 200][..])));
         assert!(packed.remove(b"a"));
         assert!(!packed.remove(b"a"));
-        assert_eq!((packed.len(), packed.nth(1), packed.nth(2)), (2, Some((&b""[..], &b""[..])), None));
+        assert_eq!((packed.len(), packed.iter().nth(1)), (2, Some((&b""[..], &b""[..]))));
+        assert_eq!(Packed::of(packed.data.clone()).len(), 2);
     }
 }

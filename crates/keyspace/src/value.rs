@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use crate::{HashValue, ListValue, Millis, SetValue, SortedSetValue, StreamValue, StringValue, Version};
 
-/// A value. Types that come later are variants here; every one clones in constant time.
+/// A value. Types that come later are variants here; every one clones in constant time:
+/// what is large is shared, what is small copied.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Value {
     /// A string.
     String(StringValue),
     /// A hash; never empty inside a keyspace.
-    Hash(Arc<HashValue>),
+    Hash(HashValue),
     /// A set; never empty inside a keyspace.
-    Set(Arc<SetValue>),
+    Set(SetValue),
     /// A list; never empty inside a keyspace.
     List(Arc<ListValue>),
     /// A sorted set; never empty inside a keyspace.
-    SortedSet(Arc<SortedSetValue>),
+    SortedSet(SortedSetValue),
     /// A stream; it may be empty.
     Stream(Arc<StreamValue>),
 }
@@ -39,12 +40,12 @@ impl Value {
 
     /// A hash.
     pub fn hash(hash: HashValue) -> Value {
-        Value::Hash(Arc::new(hash))
+        Value::Hash(hash)
     }
 
     /// A set.
     pub fn set(set: SetValue) -> Value {
-        Value::Set(Arc::new(set))
+        Value::Set(set)
     }
 
     /// A list.
@@ -54,7 +55,7 @@ impl Value {
 
     /// A sorted set.
     pub fn sorted_set(set: SortedSetValue) -> Value {
-        Value::SortedSet(Arc::new(set))
+        Value::SortedSet(set)
     }
 
     /// A stream.
@@ -110,10 +111,10 @@ impl Value {
         }
     }
 
-    /// The hash for changes, where this is one. Unshares it from a snapshot.
+    /// The hash for changes, where this is one.
     pub fn as_hash_mut(&mut self) -> Option<&mut HashValue> {
         match self {
-            Value::Hash(hash) => Some(Arc::make_mut(hash)),
+            Value::Hash(hash) => Some(hash),
             _ => None,
         }
     }
@@ -126,10 +127,10 @@ impl Value {
         }
     }
 
-    /// The set for changes, where this is one. Unshares it from a snapshot.
+    /// The set for changes, where this is one.
     pub fn as_set_mut(&mut self) -> Option<&mut SetValue> {
         match self {
-            Value::Set(set) => Some(Arc::make_mut(set)),
+            Value::Set(set) => Some(set),
             _ => None,
         }
     }
@@ -166,10 +167,10 @@ impl Value {
         }
     }
 
-    /// The sorted set for changes, where this is one. Unshares it from a snapshot.
+    /// The sorted set for changes, where this is one.
     pub fn as_sorted_set_mut(&mut self) -> Option<&mut SortedSetValue> {
         match self {
-            Value::SortedSet(set) => Some(Arc::make_mut(set)),
+            Value::SortedSet(set) => Some(set),
             _ => None,
         }
     }

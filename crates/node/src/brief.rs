@@ -51,3 +51,77 @@ pub(crate) fn reads_take_long(group: &Sealed) -> bool {
         Place::Write { .. } | Place::Internal | Place::Act(_) | Place::Ready(_) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_keyspace::DbIndex;
+    use quorate_raft::{LogId, NodeId};
+
+    use super::*;
+    use crate::batch::{BatchBuilder, Origin, Stamp, tick};
+    use crate::pipeline::Limits;
+
+    type Words<'a> = &'a [&'a str];
+
+    /// As another node's batches are judged: by what is in them.
+    fn takes_long(fill: impl FnOnce(&mut BatchBuilder)) -> bool {
+        let mut batch = BatchBuilder::with_capacity(0);
+        fill(&mut batch);
+        let other = Origin { node: NodeId(2), incarnation: 1 };
+        is_long(Payload::Data(batch.seal(other, 1)))
+    }
+
+    fn is_long(payload: Payload) -> bool {
+        let id = LogId::new(1, 2, 1);
+        let own = Origin { node: NodeId(1), incarnation: 1 };
+        take_long(&[Committed { id, payload }], &Pipeline::new(own, Limits::default()))
+    }
+
+    fn push(batch: &mut BatchBuilder, request: Words<'_>) {
+        batch.push(DbIndex::ZERO, request.iter().map(|arg| arg.as_bytes()));
+    }
+
+    #[test]
+    fn commands_bounded_by_their_arguments_stay_on_the_consensus_thread() {
+        let brief: [Words<'_>; 6] = [
+            &["SET", "k", "v"],
+            &["INCR", "k"],
+            &["HSET", "h", "f", "v"],
+            &["ZADD", "z", "1", "m"],
+            &["XADD", "s", "*", "f", "v"],
+            &["NOSUCH", "k"],
+        ];
+        for request in brief {
+            assert!(!takes_long(|batch| push(batch, request)), "{request:?}");
+        }
+        assert!(!is_long(Payload::Blank));
+        assert!(!is_long(Payload::Data(tick(Stamp { time: quorate_keyspace::Millis(0), seed: 0 }))));
+    }
+
+    #[test]
+    fn one_command_that_may_take_long_makes_the_batch_long() {
+        let long: [Words<'_>; 6] = [
+            &["EVAL", "while true do end", "0"],
+            &["FCALL", "f", "0"],
+            &["SORT", "l", "STORE", "d"],
+            &["SUNIONSTORE", "d", "a", "b"],
+            &["LTRIM", "l", "1", "2"],
+            &["SDIFFSTORE", "d", "a", "b"],
+        ];
+        for request in long {
+            assert!(takes_long(|batch| push(batch, request)), "{request:?}");
+            let beside = |batch: &mut BatchBuilder| {
+                push(batch, &["SET", "k", "v"]);
+                push(batch, request);
+            };
+            assert!(takes_long(beside), "{request:?} beside a SET");
+            let in_transaction = |batch: &mut BatchBuilder| {
+                let requests: [Words<'_>; 2] = [&["SET", "k", "v"], request];
+                let requests =
+                    requests.into_iter().map(|words| (DbIndex::ZERO, words.iter().map(|w| w.as_bytes())));
+                batch.push_transaction(&[], requests);
+            };
+            assert!(takes_long(in_transaction), "{request:?} in a transaction");
+        }
+    }
+}

@@ -268,7 +268,7 @@ impl Machine {
         replicated.state.begin(stamp.time);
         // With the lock held: whoever has read a key before has been entered before.
         replicated.state.keyspace.note_changes(self.front.post.tracking.is_on());
-        replicated.state.keyspace.memory_bytes()
+        replicated.state.used_bytes()
     }
 
     /// Housekeeping of every entry: due keys, keys that the memory limit asks for, and large dropped values, which

@@ -30,7 +30,7 @@ impl Node {
         self.seconds += 1;
         self.index += 1;
         self.state.begin(Millis(START + self.seconds * 1000));
-        let before = self.state.keyspace.memory_bytes();
+        let before = self.state.used_bytes();
         let mut rng = Rng::from_u64(self.index);
         for (i, request) in requests.iter().enumerate() {
             let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
@@ -56,6 +56,11 @@ impl Node {
         self.entry(&[request.to_owned()])
     }
 
+    fn limit_data(&mut self, bytes: usize) {
+        let limit = (State::BASE_BYTES + bytes).to_string();
+        self.state.settings.set(&[(b"maxmemory", limit.as_bytes())]).expect("a good setting");
+    }
+
     fn has(&self, key: &str) -> bool {
         self.state.keyspace.db(DbIndex::ZERO).contains(key.as_bytes(), self.state.clock)
     }
@@ -66,7 +71,10 @@ impl Node {
 }
 
 fn node(policy: &str) -> Node {
-    Node::new(&format!("maxmemory 20000 maxmemory-policy {policy} maxmemory-samples 10"))
+    Node::new(&format!(
+        "maxmemory {} maxmemory-policy {policy} maxmemory-samples 10",
+        State::BASE_BYTES + 20_000
+    ))
 }
 
 #[test]
@@ -161,7 +169,7 @@ fn a_lowered_limit_is_reached_in_slices() {
     let mut node = Node::new("maxmemory 0 maxmemory-policy allkeys-random");
     let requests: Vec<String> = (0..3000).map(|n| format!("SET key:{n} x")).collect();
     node.entry(&requests);
-    node.state.settings.set(&[(b"maxmemory", b"10000")]).expect("a good setting");
+    node.limit_data(10_000);
     let mut slices = 0;
     loop {
         let evicted = node.run("DEL nothing");
@@ -175,7 +183,7 @@ fn a_lowered_limit_is_reached_in_slices() {
     // What an entry adds it makes up for, however much it is.
     node.state.settings.set(&[(b"maxmemory", b"0")]).expect("a good setting");
     node.entry(&requests);
-    node.state.settings.set(&[(b"maxmemory", b"10000")]).expect("a good setting");
+    node.limit_data(10_000);
     let before = node.bytes();
     node.entry(&(3000..6000).map(|n| format!("SET key:{n} x")).collect::<Vec<_>>());
     assert!(node.bytes() <= before);

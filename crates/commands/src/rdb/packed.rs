@@ -24,7 +24,7 @@ pub(super) fn listpack(bytes: &[u8], visit: Visit<'_>) -> Result<(), Error> {
     let damaged = Error::Damaged("a listpack");
     let mut walk = redis_listpack::elements(bytes).ok_or(damaged)?;
     for element in walk.by_ref() {
-        element.with_bytes(&mut *visit)?;
+        element.with_text(&mut *visit)?;
     }
     if walk.is_done() { Ok(()) } else { Err(damaged) }
 }

@@ -34,6 +34,10 @@ pub struct State {
 }
 
 impl State {
+    /// What an empty state counts as, as an empty Redis counts its own tables and buffers: a share of `used_memory`
+    /// and of the memory limit that is the same on every node, and about what it is in Redis.
+    pub const BASE_BYTES: usize = 1 << 20;
+
     /// An empty state.
     pub fn new(seed: Seed) -> State {
         State {
@@ -43,6 +47,11 @@ impl State {
             subscriptions: Subscriptions::default(),
             clock: Millis::default(),
         }
+    }
+
+    /// What the memory limit is compared with: the data, as accounted, and [`State::BASE_BYTES`].
+    pub fn used_bytes(&self) -> usize {
+        State::BASE_BYTES + self.keyspace.memory_bytes()
     }
 
     /// The state as it is now, in constant time; it stays so while this one changes. Drop it off the apply task.

@@ -13,7 +13,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Fast]),
         categories: Categories::of(&[Category::Connection]),
         since: "3.0.0",
-        summary: "Used with Redis Cluster: accepts a slot that is being imported.",
+        summary: "Used with Redis Cluster: accepts a slot that is being imported; refused here.",
+        route: Route::Session(Cluster),
         ..ROW
     },
     Command {
@@ -30,7 +31,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Loading, Stale, Fast]),
         categories: Categories::of(&[Category::Connection]),
         since: "3.0.0",
-        summary: "Used with Redis Cluster: allows reads on a replica.",
+        summary: "Used with Redis Cluster: allows reads on a replica; refused here.",
+        route: Route::Session(Cluster),
         ..ROW
     },
     Command {
@@ -39,7 +41,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Loading, Stale, Fast]),
         categories: Categories::of(&[Category::Connection]),
         since: "3.0.0",
-        summary: "Used with Redis Cluster: forbids reads on a replica.",
+        summary: "Used with Redis Cluster: forbids reads on a replica; refused here.",
+        route: Route::Session(Cluster),
         ..ROW
     },
 ];

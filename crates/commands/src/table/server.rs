@@ -9,10 +9,14 @@ use crate::SessionCommand::{
     Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Monitor, Replicaof, Role, Save, Shutdown, Time,
 };
 use crate::command::ArgumentKind::{Integer, String};
-use crate::keys::database;
+use crate::introspection;
+use crate::keys::{database, dump};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
+
+/// Of Redis' replication.
+const OWN_LOG: &str = "nodes replicate a log of their own, in a protocol of their own";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -54,6 +58,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Stale]),
         since: "6.2.0",
         summary: "Hands over the role of master.",
+        refusal: Some("every node is a master; `quorate cluster transfer` moves the leadership"),
         arguments: &[
             Argument::block(
                 "target",
@@ -124,8 +129,10 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "lolwut",
         flags: Flags::of(&[Readonly, Fast]),
         since: "5.0.0",
-        summary: "Shows the version and some art.",
+        summary: "Shows the version.",
         arguments: &[Argument::new("version", Integer).token("VERSION").optional()],
+        stateless: true,
+        route: Route::Read(introspection::lolwut),
         ..ROW
     },
     Command {
@@ -151,6 +158,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.8.0",
         summary: "Used between Redis servers: starts replication.",
         arguments: &[Argument::new("replicationid", String), Argument::new("offset", Integer)],
+        refusal: Some(OWN_LOG),
         ..ROW
     },
     Command {
@@ -158,6 +166,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale, AllowBusy]),
         since: "3.0.0",
         summary: "Used between Redis servers: sets up replication.",
+        refusal: Some(OWN_LOG),
         ..ROW
     },
     Command {
@@ -196,6 +205,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Argument::new("seconds", Integer).token("IDLETIME").optional(),
             Argument::new("frequency", Integer).token("FREQ").optional(),
         ],
+        route: Route::Write(dump::restore),
         ..ROW
     },
     Command {
@@ -269,6 +279,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 1,
         flags: Flags::of(&[Admin, NoScript, NoAsyncLoading, NoMulti]),
         summary: "Used between Redis servers: starts replication.",
+        refusal: Some(OWN_LOG),
         ..ROW
     },
     Command {

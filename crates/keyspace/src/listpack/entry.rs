@@ -1,4 +1,4 @@
-//! One entry of a listpack.
+//! One entry of a listpack: ours, and Redis' with its header ([`crate::redis_listpack`]).
 //!
 //! ```text
 //! entry  := head content back
@@ -88,6 +88,16 @@ impl Head {
     }
 }
 
+/// The first entry of bytes that need not be entries, and its length; `None` where it is not whole, or does not end in
+/// its length.
+pub(crate) fn read(data: &[u8]) -> Option<(Item<'_>, usize)> {
+    let head = Head::read(data)?;
+    let bytes = head.bytes();
+    let len = bytes.checked_add(back_bytes(bytes))?;
+    // What reads backwards relies on the length behind the content.
+    is_back_len(data.get(bytes..len)?, bytes).then(|| (head.item(data), len))
+}
+
 /// The element that whole entries begin with.
 pub(super) fn item(data: &[u8]) -> Item<'_> {
     Head::read(data).expect("a listpack holds whole entries").item(data)
@@ -145,12 +155,19 @@ pub(super) fn encoded_bytes(text: &[u8]) -> usize {
 ///
 /// # Panics
 /// If it has 4 GiB or more; requests are limited far below.
-pub(super) fn push(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn push(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     match Item::new(text) {
         Item::Int(number) => push_integer(out, number),
         Item::Bytes(bytes) => push_bytes(out, bytes),
     }
+    push_back_len(out, out.len() - start);
+}
+
+/// Appends the entry of this number.
+pub(crate) fn push_number(out: &mut Vec<u8>, number: i64) {
+    let start = out.len();
+    push_integer(out, number);
     push_back_len(out, out.len() - start);
 }
 
@@ -200,4 +217,16 @@ fn push_back_len(out: &mut Vec<u8>, len: usize) {
         let more_before = if i + 1 < bytes { 0x80 } else { 0 };
         out.push(group | more_before);
     }
+}
+
+fn is_back_len(bytes: &[u8], len: usize) -> bool {
+    let (mut read, mut followed) = (0usize, false);
+    for &byte in bytes {
+        if (byte & 0x80 != 0) != followed {
+            return false;
+        }
+        read = read << 7 | usize::from(byte & 0x7f);
+        followed = true;
+    }
+    read == len
 }

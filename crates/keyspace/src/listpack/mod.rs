@@ -7,7 +7,7 @@
 //!
 //! It leaves limits to its owners. Invariant: the data are whole entries, each in its shortest form.
 
-mod entry;
+pub(crate) mod entry;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +39,16 @@ impl Listpack {
         REDIS_FRAME_BYTES + self.data.len()
     }
 
+    /// The list of bytes that are whole entries.
+    pub(crate) fn of(data: Vec<u8>) -> Listpack {
+        let len = ListpackIter::new(&data).count();
+        Listpack { data, len: u32::try_from(len).expect("elements are counted before they are kept") }
+    }
+
+    pub(crate) fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// These bytes as a list, where they are whole entries and at least one.
     pub(crate) fn from_data(data: Vec<u8>) -> Option<Listpack> {
         let mut rest = &data[..];
@@ -51,7 +61,7 @@ impl Listpack {
     }
 
     pub(crate) fn iter(&self) -> ListpackIter<'_> {
-        ListpackIter { rest: &self.data }
+        ListpackIter::new(&self.data)
     }
 
     /// The elements from an index on.
@@ -73,8 +83,7 @@ impl Listpack {
 
     /// The index of the first element with this text.
     pub(crate) fn position(&self, text: &[u8]) -> Option<usize> {
-        let wanted = Item::new(text);
-        self.iter().position(|item| item == wanted)
+        self.iter().position_of(text)
     }
 
     pub(crate) fn push_back(&mut self, text: &[u8]) {
@@ -194,9 +203,7 @@ impl Listpack {
     }
 
     fn give_back(&mut self) {
-        if self.data.capacity() > 2 * self.data.len() + 64 {
-            self.data.shrink_to_fit();
-        }
+        slots::give_back(&mut self.data);
     }
 }
 
@@ -210,13 +217,24 @@ pub(crate) struct ListpackIter<'a> {
     rest: &'a [u8],
 }
 
-impl ListpackIter<'_> {
+impl<'a> ListpackIter<'a> {
+    /// The elements of whole entries.
+    pub(crate) fn new(data: &'a [u8]) -> ListpackIter<'a> {
+        ListpackIter { rest: data }
+    }
+
     fn skip_front(&mut self) {
         self.rest = &self.rest[entry::len(self.rest)..];
     }
 
     fn skip_back(&mut self) {
         self.rest = &self.rest[..self.rest.len() - entry::len_before(self.rest)];
+    }
+
+    /// How many elements come before the first with this text.
+    pub(crate) fn position_of(mut self, text: &[u8]) -> Option<usize> {
+        let wanted = Item::new(text);
+        self.position(|item| item == wanted)
     }
 }
 

@@ -18,6 +18,12 @@ pub(crate) struct Intset {
     data: Vec<u8>,
 }
 
+/// Sorted integers to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ints<'a> {
+    data: &'a [u8],
+}
+
 /// The widths that numbers may have.
 const WIDTHS: [usize; 3] = [2, 4, 8];
 /// Of the width in front of the numbers.
@@ -28,13 +34,22 @@ impl Intset {
         Intset { data: vec![WIDTHS[0] as u8] }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        (self.data.len() - HEAD_BYTES) / self.width()
+    /// The set of bytes that are one.
+    pub(crate) fn of(data: Vec<u8>) -> Intset {
+        Intset { data }
+    }
+
+    pub(crate) fn into_data(self) -> Vec<u8> {
+        self.data
     }
 
     /// The width and the numbers.
     pub(crate) fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    pub(crate) fn ints(&self) -> Ints<'_> {
+        Ints { data: &self.data }
     }
 
     /// These bytes as a set; `None` where the numbers are not ascending, not whole, or none.
@@ -45,14 +60,59 @@ impl Intset {
             return None;
         }
         let set = Intset { data };
-        set.iter().is_sorted_by(|a, b| a < b).then_some(set)
+        set.ints().iter().is_sorted_by(|a, b| a < b).then_some(set)
+    }
+
+    /// True where the number is new.
+    pub(crate) fn insert(&mut self, number: i64) -> bool {
+        let Err(rank) = self.ints().rank(number) else { return false };
+        let width = width_of(number);
+        if width > self.ints().width() {
+            self.widen(width);
+        }
+        let width = self.ints().width();
+        slots::reserve(&mut self.data, width);
+        let start = self.ints().offset(rank);
+        self.data.splice(start..start, number.to_le_bytes()[..width].iter().copied());
+        true
+    }
+
+    /// Whether the number was there.
+    pub(crate) fn remove(&mut self, number: i64) -> bool {
+        let ints = self.ints();
+        let Ok(rank) = ints.rank(number) else { return false };
+        let bytes = ints.offset(rank)..ints.offset(rank + 1);
+        self.data.drain(bytes);
+        slots::give_back(&mut self.data);
+        true
+    }
+
+    fn widen(&mut self, width: usize) {
+        let ints = self.ints();
+        let mut data = Vec::with_capacity(slots::class_bytes(HEAD_BYTES + (ints.len() + 1) * width));
+        data.push(width as u8);
+        for number in ints.iter() {
+            data.extend_from_slice(&number.to_le_bytes()[..width]);
+        }
+        self.data = data;
+    }
+}
+
+impl<'a> Ints<'a> {
+    /// The set of bytes that are one.
+    pub(crate) fn new(data: &'a [u8]) -> Ints<'a> {
+        Ints { data }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        (self.data.len() - HEAD_BYTES) / self.width()
     }
 
     /// The number of this rank.
     ///
     /// # Panics
     /// If there are not as many.
-    pub(crate) fn get(&self, rank: usize) -> i64 {
+    pub(crate) fn get(self, rank: usize) -> i64 {
         let start = self.offset(rank);
         let bytes = &self.data[start..start + self.width()];
         match bytes {
@@ -62,52 +122,24 @@ impl Intset {
         }
     }
 
-    pub(crate) fn contains(&self, number: i64) -> bool {
+    pub(crate) fn contains(self, number: i64) -> bool {
         self.rank(number).is_ok()
     }
 
-    /// True where the number is new.
-    pub(crate) fn insert(&mut self, number: i64) -> bool {
-        let Err(rank) = self.rank(number) else { return false };
-        let width = width_of(number);
-        if width > self.width() {
-            self.widen(width);
-        }
-        let width = self.width();
-        if self.data.capacity() - self.data.len() < width {
-            // Small sets are many: no more room than the allocator gives anyway.
-            self.data.reserve_exact(slots::class_bytes(self.data.len() + width) - self.data.len());
-        }
-        let start = self.offset(rank);
-        self.data.splice(start..start, number.to_le_bytes()[..width].iter().copied());
-        true
+    pub(crate) fn iter(self) -> impl Iterator<Item = i64> + 'a {
+        (0..self.len()).map(move |rank| self.get(rank))
     }
 
-    /// Whether the number was there.
-    pub(crate) fn remove(&mut self, number: i64) -> bool {
-        let Ok(rank) = self.rank(number) else { return false };
-        let start = self.offset(rank);
-        self.data.drain(start..start + self.width());
-        if self.data.capacity() > 2 * self.data.len() + 64 {
-            self.data.shrink_to_fit();
-        }
-        true
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + '_ {
-        (0..self.len()).map(|rank| self.get(rank))
-    }
-
-    fn width(&self) -> usize {
+    fn width(self) -> usize {
         usize::from(self.data[0])
     }
 
-    fn offset(&self, rank: usize) -> usize {
+    fn offset(self, rank: usize) -> usize {
         HEAD_BYTES + rank * self.width()
     }
 
     /// Where the number is, or where it belongs.
-    fn rank(&self, number: i64) -> Result<usize, usize> {
+    fn rank(self, number: i64) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -118,15 +150,6 @@ impl Intset {
             }
         }
         Err(low)
-    }
-
-    fn widen(&mut self, width: usize) {
-        let mut data = Vec::with_capacity(slots::class_bytes(HEAD_BYTES + (self.len() + 1) * width));
-        data.push(width as u8);
-        for number in self.iter() {
-            data.extend_from_slice(&number.to_le_bytes()[..width]);
-        }
-        self.data = data;
     }
 }
 

@@ -2,18 +2,23 @@
 //! once it is not.
 
 mod intset;
+mod shared;
 #[cfg(test)]
 mod tests;
 
-use intset::Intset;
-use itoa::Buffer;
+use std::sync::Arc;
 
+use intset::{Ints, Intset};
+use itoa::Buffer;
+use shared::{Shared, Table};
+
+use crate::blob::OWN_BYTES_MAX;
 use crate::listpack::{Listpack, ListpackIter};
 use crate::string::canonical_integer;
-use crate::{Blob, CowMap, Item, Iter, Seed, packed, slots};
+use crate::{Blob, CowMap, Item, Iter, Seed, slots};
 
 /// A set. It begins as integers, becomes a listpack or a table with the first member that is none,
-/// and never goes back.
+/// and never goes back. A clone takes constant time.
 #[derive(Clone, Debug)]
 pub struct SetValue {
     repr: Repr,
@@ -21,18 +26,22 @@ pub struct SetValue {
 
 #[derive(Clone, Debug)]
 enum Repr {
-    Ints(Intset),
-    Packed(Listpack),
-    Table(Box<Table>),
+    /// Members of few bytes, in an allocation that a clone copies (see [`OWN_BYTES_MAX`]): those of an intset or
+    /// a listpack, and behind them which of the two they are.
+    Small(Box<[u8]>),
+    Shared(Arc<Shared>),
 }
 
-/// Members in a table, with what they amount to.
-#[derive(Clone, Debug)]
-struct Table {
-    map: CowMap<()>,
-    heap_bytes: usize,
-    /// The members' length in a snapshot.
-    encoded_bytes: usize,
+/// Behind the bytes of a small set of integers.
+const SMALL_INTS: u8 = 0;
+/// Behind the bytes of a small listpack.
+const SMALL_PACKED: u8 = 1;
+
+/// A set to read.
+enum View<'a> {
+    Ints(Ints<'a>),
+    Packed(ListpackIter<'a>),
+    Table(&'a Table),
 }
 
 /// What a snapshot and a digest see of a set.
@@ -87,37 +96,45 @@ impl SetEncoding {
 impl SetValue {
     /// An empty set. A keyspace holds none: whoever empties a set removes its key.
     pub fn new() -> SetValue {
-        SetValue { repr: Repr::Ints(Intset::new()) }
+        SetValue { repr: Repr::of(Shared::Ints(Intset::new())) }
     }
 
     /// An empty set in the form that Redis gives one that is about to get `count` members, of which
     /// this is the first.
     pub fn with_first(member: &[u8], count: usize, limits: SetLimits, seed: Seed) -> SetValue {
-        let repr = if canonical_integer(member).is_some() && count <= limits.ints_max {
-            Repr::Ints(Intset::new())
+        let set = if canonical_integer(member).is_some() && count <= limits.ints_max {
+            Shared::Ints(Intset::new())
         } else if count <= limits.entries_max {
-            Repr::Packed(Listpack::default())
+            Shared::Packed(Listpack::default())
         } else {
-            Repr::Table(Box::new(Table::new(seed)))
+            Shared::Table(Box::new(Table::new(seed)))
         };
-        SetValue { repr }
+        SetValue { repr: Repr::of(set) }
     }
 
     /// Makes a table of a set that is about to get more members than its form may have.
     pub fn expect(&mut self, count: usize, limits: SetLimits, seed: Seed) {
-        match &self.repr {
-            Repr::Ints(_) if count > limits.ints_max => self.make_table(seed),
-            Repr::Packed(_) if count > limits.entries_max => self.make_table(seed),
-            _ => {}
+        let full = match self.view() {
+            View::Ints(_) => count > limits.ints_max,
+            View::Packed(_) => count > limits.entries_max,
+            View::Table(_) => false,
+        };
+        if full {
+            self.change(|set| {
+                set.make_table(seed);
+            });
         }
     }
 
     /// How many members.
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Ints(ints) => ints.len(),
-            Repr::Packed(pack) => pack.len(),
-            Repr::Table(table) => table.map.len(),
+            Repr::Small(_) => match self.view() {
+                View::Ints(ints) => ints.len(),
+                View::Packed(members) => members.count(),
+                View::Table(_) => unreachable!("a table is shared"),
+            },
+            Repr::Shared(shared) => shared.len(),
         }
     }
 
@@ -128,102 +145,67 @@ impl SetValue {
 
     /// Whether the member is there.
     pub fn contains(&self, member: &[u8]) -> bool {
-        match &self.repr {
-            Repr::Ints(ints) => canonical_integer(member).is_some_and(|number| ints.contains(number)),
-            Repr::Packed(pack) => pack.position(member).is_some(),
-            Repr::Table(table) => table.map.get(member).is_some(),
+        match self.view() {
+            View::Ints(ints) => canonical_integer(member).is_some_and(|number| ints.contains(number)),
+            View::Packed(members) => members.position_of(member).is_some(),
+            View::Table(table) => table.map.get(member).is_some(),
         }
     }
 
     /// Whether the member is there, as another set stores it.
     pub fn contains_item(&self, member: Item<'_>) -> bool {
-        match (&self.repr, member) {
-            (Repr::Ints(ints), Item::Int(number)) => ints.contains(number),
+        match (self.view(), member) {
+            (View::Ints(ints), Item::Int(number)) => ints.contains(number),
             _ => self.contains(member.text(&mut Buffer::new())),
         }
     }
 
     /// Adds a member; true where it is new. `seed` is the keyspace's ([`crate::Keyspace::seed`]).
     pub fn insert(&mut self, member: &[u8], limits: SetLimits, seed: Seed) -> bool {
-        if let Repr::Ints(ints) = &mut self.repr {
-            match canonical_integer(member) {
-                Some(number) => {
-                    let added = ints.insert(number);
-                    // Redis looks at the number after the insertion, here and only here.
-                    if ints.len() > limits.ints_max {
-                        self.make_table(seed);
-                    }
-                    return added;
-                }
-                None if fits_listpack(ints, member, limits) => self.make_packed(),
-                None => self.make_table(seed),
-            }
-        }
-        if let Repr::Packed(pack) = &mut self.repr {
-            if pack.position(member).is_some() {
-                return false;
-            }
-            if pack.len() < limits.entries_max && member.len() <= limits.value_bytes_max {
-                pack.push_back(member);
-                return true;
-            }
-            self.make_table(seed);
-        }
-        let Repr::Table(table) = &mut self.repr else { unreachable!("all else was dealt with") };
-        table.insert(member)
+        self.change(|set| set.insert(member, limits, seed))
     }
 
     /// Removes a member; whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.repr {
-            Repr::Ints(ints) => canonical_integer(member).is_some_and(|number| ints.remove(number)),
-            Repr::Packed(pack) => match pack.position(member) {
-                Some(index) => {
-                    pack.remove(index);
-                    true
-                }
-                None => false,
-            },
-            Repr::Table(table) => table.remove(member),
-        }
+        self.change(|set| set.remove(member))
     }
 
     /// The member of this rank in iteration order, for uniform sampling (SRANDMEMBER).
     pub fn nth(&self, rank: usize) -> Option<Item<'_>> {
-        match &self.repr {
-            Repr::Ints(ints) => (rank < ints.len()).then(|| Item::Int(ints.get(rank))),
-            Repr::Packed(pack) => pack.get(rank),
-            Repr::Table(table) => table.map.nth(rank).map(|(member, ())| Item::Bytes(member)),
+        match self.view() {
+            View::Ints(ints) => (rank < ints.len()).then(|| Item::Int(ints.get(rank))),
+            View::Packed(mut members) => members.nth(rank),
+            View::Table(table) => table.map.nth(rank).map(|(member, ())| Item::Bytes(member)),
         }
     }
 
     /// Removes the member of this rank.
     pub fn take_nth(&mut self, rank: usize) -> Option<Blob> {
         let member = self.nth(rank)?.to_blob();
-        match &mut self.repr {
-            Repr::Packed(pack) => pack.remove(rank),
-            _ => {
-                self.remove(&member);
+        self.change(|set| match set {
+            Shared::Packed(pack) => pack.remove(rank),
+            set => {
+                set.remove(&member);
             }
-        }
+        });
         Some(member)
     }
 
     /// Every member: integers ascending, a listpack in order of insertion, a table in hash order.
     pub fn iter(&self) -> SetIter<'_> {
-        SetIter(match &self.repr {
-            Repr::Ints(ints) => SetIterRepr::Ints(ints, 0),
-            Repr::Packed(pack) => SetIterRepr::Packed(pack.iter()),
-            Repr::Table(table) => SetIterRepr::Table(table.map.iter()),
+        SetIter(match self.view() {
+            View::Ints(ints) => SetIterRepr::Ints(ints, 0),
+            View::Packed(members) => SetIterRepr::Packed(members),
+            View::Table(table) => SetIterRepr::Table(table.map.iter()),
         })
     }
 
     /// Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A
     /// compact set is visited whole, as in Redis. See [`CowMap::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>)) -> u64 {
-        match &self.repr {
-            Repr::Table(table) => table.map.scan(cursor, count, |member, ()| visit(Item::Bytes(member))),
-            Repr::Ints(_) | Repr::Packed(_) => {
+        match self.view() {
+            View::Table(table) => table.map.scan(cursor, count, |member, ()| visit(Item::Bytes(member))),
+            View::Ints(_) | View::Packed(_) => {
                 self.iter().for_each(visit);
                 0
             }
@@ -232,7 +214,7 @@ impl SetValue {
 
     /// Makes integers of a set that holds nothing else, if there are few enough.
     pub fn make_ints(&mut self, limits: SetLimits) {
-        if matches!(self.repr, Repr::Ints(_)) || self.len() > limits.ints_max {
+        if matches!(self.view(), View::Ints(_)) || self.len() > limits.ints_max {
             return;
         }
         let mut ints = Intset::new();
@@ -240,114 +222,119 @@ impl SetValue {
             let Some(number) = member.integer() else { return };
             ints.insert(number);
         }
-        self.repr = Repr::Ints(ints);
+        self.repr = Repr::of(Shared::Ints(ints));
     }
 
     /// What `OBJECT ENCODING` says.
     pub fn encoding(&self) -> SetEncoding {
-        match &self.repr {
-            Repr::Ints(_) => SetEncoding::Intset,
-            Repr::Packed(_) => SetEncoding::Listpack,
-            Repr::Table(_) => SetEncoding::Hashtable,
+        match self.view() {
+            View::Ints(_) => SetEncoding::Intset,
+            View::Packed(_) => SetEncoding::Listpack,
+            View::Table(_) => SetEncoding::Hashtable,
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        HEAD_BYTES
-            + match &self.repr {
-                Repr::Ints(ints) => slots::class_bytes(ints.data().len()),
-                Repr::Packed(pack) => slots::class_bytes(pack.data().len()),
-                Repr::Table(table) => TABLE_BYTES + table.heap_bytes,
-            }
+        match &self.repr {
+            Repr::Small(data) => slots::class_bytes(data.len()),
+            Repr::Shared(shared) => shared.heap_bytes(),
+        }
     }
 
     /// How many allocations hold the members, about.
     pub(crate) fn scattered_len(&self) -> usize {
-        match &self.repr {
-            Repr::Ints(_) | Repr::Packed(_) => 1,
-            Repr::Table(table) => table.map.len(),
+        match self.view() {
+            View::Ints(_) | View::Packed(_) => 1,
+            View::Table(table) => table.map.len(),
         }
     }
 
     pub(crate) fn contents(&self) -> SetContents<'_> {
         match &self.repr {
-            Repr::Ints(ints) => SetContents::Ints(ints.data()),
-            Repr::Packed(pack) => SetContents::Packed(pack.data()),
-            Repr::Table(table) => SetContents::Table(&table.map, table.encoded_bytes),
+            Repr::Small(data) => match small(data) {
+                (SMALL_INTS, members) => SetContents::Ints(members),
+                (_, members) => SetContents::Packed(members),
+            },
+            Repr::Shared(shared) => match &**shared {
+                Shared::Ints(ints) => SetContents::Ints(ints.data()),
+                Shared::Packed(pack) => SetContents::Packed(pack.data()),
+                Shared::Table(table) => SetContents::Table(&table.map, table.encoded_bytes),
+            },
         }
     }
 
     /// A set of these integers with their width; `None` where they are none.
     pub(crate) fn from_ints(data: Vec<u8>) -> Option<SetValue> {
-        Some(SetValue { repr: Repr::Ints(Intset::from_data(data)?) })
+        Some(SetValue { repr: Repr::of(Shared::Ints(Intset::from_data(data)?)) })
     }
 
     /// A set of these entries; `None` where they are none. That no member is there twice is not
     /// checked: it would cost more than reading the rest of a snapshot.
     pub(crate) fn from_packed(data: Vec<u8>) -> Option<SetValue> {
-        Some(SetValue { repr: Repr::Packed(Listpack::from_data(data)?) })
+        Some(SetValue { repr: Repr::of(Shared::Packed(Listpack::from_data(data)?)) })
     }
 
     pub(crate) fn from_table(map: CowMap<()>) -> SetValue {
         let mut table = Table::new(map.seed());
         map.iter().for_each(|(member, ())| table.count(member));
-        SetValue { repr: Repr::Table(Box::new(Table { map, ..table })) }
+        SetValue { repr: Repr::of(Shared::Table(Box::new(Table { map, ..table }))) }
     }
 
-    fn make_packed(&mut self) {
-        let mut pack = Listpack::default();
-        let mut digits = Buffer::new();
-        self.iter().for_each(|member| pack.push_back(member.text(&mut digits)));
-        self.repr = Repr::Packed(pack);
+    fn view(&self) -> View<'_> {
+        match &self.repr {
+            Repr::Small(data) => match small(data) {
+                (SMALL_INTS, members) => View::Ints(Ints::new(members)),
+                (_, members) => View::Packed(ListpackIter::new(members)),
+            },
+            Repr::Shared(shared) => match &**shared {
+                Shared::Ints(ints) => View::Ints(ints.ints()),
+                Shared::Packed(pack) => View::Packed(pack.iter()),
+                Shared::Table(table) => View::Table(table),
+            },
+        }
     }
 
-    fn make_table(&mut self, seed: Seed) {
-        let mut table = Table::new(seed);
-        let mut digits = Buffer::new();
-        self.iter().for_each(|member| {
-            table.insert(member.text(&mut digits));
-        });
-        self.repr = Repr::Table(Box::new(table));
+    /// Changes the set, unshared from its clones, and keeps it in the form that it then has.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        match &mut self.repr {
+            Repr::Small(data) => {
+                let mut data = std::mem::take(data).into_vec();
+                let mut set = match data.pop() {
+                    Some(SMALL_INTS) => Shared::Ints(Intset::of(data)),
+                    _ => Shared::Packed(Listpack::of(data)),
+                };
+                let result = change(&mut set);
+                self.repr = Repr::of(set);
+                result
+            }
+            Repr::Shared(shared) => {
+                let set = Arc::make_mut(shared);
+                let result = change(set);
+                if set.is_small() {
+                    self.repr = Repr::of(std::mem::replace(set, Shared::Packed(Listpack::default())));
+                }
+                result
+            }
+        }
     }
 }
 
-/// Whether a listpack may hold these integers and the first member that is none.
-fn fits_listpack(ints: &Intset, member: &[u8], limits: SetLimits) -> bool {
-    let len = ints.len();
-    if len >= limits.entries_max || member.len() > limits.value_bytes_max {
-        return false;
-    }
-    // The longest texts are those of the smallest and the largest.
-    let digits = |rank| Buffer::new().format(ints.get(rank)).len();
-    len == 0 || digits(0).max(digits(len - 1)) <= limits.value_bytes_max
+/// Which form the members of a small set have, and their bytes.
+fn small(data: &[u8]) -> (u8, &[u8]) {
+    let (form, members) = data.split_last().expect("a small set says what it is");
+    (*form, members)
 }
 
-impl Table {
-    fn new(seed: Seed) -> Table {
-        Table { map: CowMap::new(seed), heap_bytes: 0, encoded_bytes: 0 }
-    }
-
-    /// True where the member is new.
-    fn insert(&mut self, member: &[u8]) -> bool {
-        if self.map.insert(member, ()).is_some() {
-            return false;
-        }
-        self.count(member);
-        true
-    }
-
-    fn remove(&mut self, member: &[u8]) -> bool {
-        if self.map.remove(member).is_none() {
-            return false;
-        }
-        self.heap_bytes -= member_bytes(member.len());
-        self.encoded_bytes -= packed::encoded_bytes(member.len());
-        true
-    }
-
-    fn count(&mut self, member: &[u8]) {
-        self.heap_bytes += member_bytes(member.len());
-        self.encoded_bytes += packed::encoded_bytes(member.len());
+impl Repr {
+    fn of(set: Shared) -> Repr {
+        let (mut data, form) = match set {
+            Shared::Ints(ints) if ints.data().len() < OWN_BYTES_MAX => (ints.into_data(), SMALL_INTS),
+            Shared::Packed(pack) if pack.data().len() < OWN_BYTES_MAX => (pack.into_data(), SMALL_PACKED),
+            set => return Repr::Shared(Arc::new(set)),
+        };
+        data.reserve_exact(1);
+        data.push(form);
+        Repr::Small(data.into_boxed_slice())
     }
 }
 
@@ -357,18 +344,6 @@ impl Default for SetValue {
     }
 }
 
-/// The shared allocation that holds a set.
-const HEAD_BYTES: usize = 48;
-/// The allocation that holds a table.
-const TABLE_BYTES: usize = 48;
-
-fn member_bytes(len: usize) -> usize {
-    MEMBER_BYTES + Blob::heap_bytes(len)
-}
-
-/// Member and hash in a bucket, with its spare room.
-const MEMBER_BYTES: usize = 36;
-
 /// The members of a [`SetValue`].
 #[derive(Clone, Debug)]
 pub struct SetIter<'a>(SetIterRepr<'a>);
@@ -376,7 +351,7 @@ pub struct SetIter<'a>(SetIterRepr<'a>);
 #[derive(Clone, Debug)]
 enum SetIterRepr<'a> {
     /// From this rank on.
-    Ints(&'a Intset, usize),
+    Ints(Ints<'a>, usize),
     Packed(ListpackIter<'a>),
     Table(Iter<'a, ()>),
 }

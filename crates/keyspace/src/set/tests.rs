@@ -91,7 +91,7 @@ fn integers_take_the_width_of_the_widest() {
         assert_eq!(ints.data()[0], bytes, "{number}");
     }
     assert!(ints.insert(i64::MAX) && ints.insert(i64::MIN));
-    assert!(ints.iter().eq([i64::MIN, i64::from(i32::MIN), -32_768, 1, 32_768, 1 << 31, i64::MAX]));
+    assert!(ints.ints().iter().eq([i64::MIN, i64::from(i32::MIN), -32_768, 1, 32_768, 1 << 31, i64::MAX]));
     for data in [&b""[..], b"\x02", b"\x02\x01", b"\x02\x02\0\x01\0", b"\x02\x01\0\x01\0", b"\x03abc"] {
         assert!(Intset::from_data(data.to_vec()).is_none(), "{data:?}");
     }
@@ -162,7 +162,7 @@ proptest! {
                 let again = SetValue::from_table(map.clone());
                 prop_assert_eq!(again.heap_bytes(), set.heap_bytes());
                 let mut encoded = Vec::new();
-                map.iter().for_each(|(member, ())| packed::push(&mut encoded, member));
+                map.iter().for_each(|(member, ())| crate::packed::push(&mut encoded, member));
                 prop_assert_eq!(encoded.len(), encoded_bytes);
             }
         }

@@ -12,12 +12,16 @@ mod tests;
 use std::cmp::Ordering;
 use std::iter::Rev;
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::blob::OWN_BYTES_MAX;
 use crate::cow_tree::{CowTree, TreeItem, TreeIter};
 use crate::{Blob, CowMap, Seed, slots};
-pub(crate) use packed_scores::{PackedScores, push_scored, split_scored};
+use packed_scores::{PackedScores, PackedScoresIter};
+pub(crate) use packed_scores::{push_scored, split_scored};
 
 /// A sorted set. It begins packed, becomes a tree when it passes a limit, and never goes back.
+/// A clone takes constant time.
 #[derive(Clone, Debug)]
 pub struct SortedSetValue {
     repr: Repr,
@@ -25,8 +29,23 @@ pub struct SortedSetValue {
 
 #[derive(Clone, Debug)]
 enum Repr {
+    /// Members of few bytes, in an allocation that a clone copies; see [`OWN_BYTES_MAX`].
+    Small(Box<[u8]>),
+    Shared(Arc<Shared>),
+}
+
+/// What clones share until it is changed.
+#[derive(Clone, Debug)]
+enum Shared {
+    /// More bytes than a small set has.
     Packed(PackedScores),
     Tree(Box<Tree>),
+}
+
+/// A sorted set to read.
+enum View<'a> {
+    Packed(PackedScoresIter<'a>),
+    Tree(&'a Tree),
 }
 
 /// Scored members in order, and the score of each, with what they amount to.
@@ -92,14 +111,17 @@ impl SortedSetEncoding {
 impl SortedSetValue {
     /// An empty sorted set. A keyspace holds none: whoever empties one removes its key.
     pub fn new() -> SortedSetValue {
-        SortedSetValue { repr: Repr::Packed(PackedScores::default()) }
+        SortedSetValue { repr: Repr::Small(Box::default()) }
     }
 
     /// How many members.
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Packed(packed) => packed.len(),
-            Repr::Tree(tree) => tree.order.len(),
+            Repr::Small(data) => PackedScoresIter::new(data).count(),
+            Repr::Shared(shared) => match &**shared {
+                Shared::Packed(packed) => packed.len(),
+                Shared::Tree(tree) => tree.order.len(),
+            },
         }
     }
 
@@ -110,17 +132,17 @@ impl SortedSetValue {
 
     /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.repr {
-            Repr::Packed(packed) => packed.find(member).map(|place| place.score),
-            Repr::Tree(tree) => tree.scores.get(member).copied(),
+        match self.view() {
+            View::Packed(members) => members.find_place(member).map(|place| place.score),
+            View::Tree(tree) => tree.scores.get(member).copied(),
         }
     }
 
     /// How many members come before this one, if it is there.
     pub fn rank(&self, member: &[u8]) -> Option<usize> {
-        match &self.repr {
-            Repr::Packed(packed) => packed.find(member).map(|place| place.rank),
-            Repr::Tree(tree) => {
+        match self.view() {
+            View::Packed(members) => members.find_place(member).map(|place| place.rank),
+            View::Tree(tree) => {
                 let score = *tree.scores.get(member)?;
                 Some(tree.position(score, member))
             }
@@ -129,9 +151,9 @@ impl SortedSetValue {
 
     /// The member of a rank and its score.
     pub fn get(&self, rank: usize) -> Option<(&[u8], f64)> {
-        match &self.repr {
-            Repr::Packed(packed) => packed.iter().nth(rank),
-            Repr::Tree(tree) => tree.order.get(rank).map(pair),
+        match self.view() {
+            View::Packed(mut members) => members.nth(rank),
+            View::Tree(tree) => tree.order.get(rank).map(pair),
         }
     }
 
@@ -142,50 +164,52 @@ impl SortedSetValue {
     /// If the score is not a number.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: SortedSetLimits, seed: Seed) -> Option<f64> {
         assert!(!score.is_nan(), "a score is a number");
-        if let Repr::Packed(packed) = &mut self.repr {
-            let found = packed.find(member);
-            let fits = packed.len() < limits.entries_max && member.len() <= limits.value_bytes_max;
-            if found.is_some() || fits {
-                return packed.set(found, member, score);
+        self.change(|set| {
+            if let Shared::Packed(packed) = set {
+                let found = packed.find(member);
+                let fits = packed.len() < limits.entries_max && member.len() <= limits.value_bytes_max;
+                if found.is_some() || fits {
+                    return packed.set(found, member, score);
+                }
             }
             // Redis, too, looks before a new member is added, and never at one that is there.
-            self.make_tree(seed);
-        }
-        let Repr::Tree(tree) = &mut self.repr else { unreachable!("it was just made") };
-        tree.insert(member, score)
+            set.make_tree(seed).insert(member, score)
+        })
     }
 
     /// Removes a member; returns its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        match &mut self.repr {
-            Repr::Packed(packed) => packed.remove(member),
-            Repr::Tree(tree) => tree.remove(member),
-        }
+        self.change(|set| match set {
+            Shared::Packed(packed) => packed.remove(member),
+            Shared::Tree(tree) => tree.remove(member),
+        })
     }
 
     /// Removes the members of a range of ranks, which must be there.
     pub fn remove_range(&mut self, ranks: Range<usize>) {
-        match &mut self.repr {
-            Repr::Packed(packed) => packed.remove_range(ranks),
-            Repr::Tree(tree) => tree.remove_range(ranks),
-        }
+        self.change(|set| match set {
+            Shared::Packed(packed) => packed.remove_range(ranks),
+            Shared::Tree(tree) => tree.remove_range(ranks),
+        });
     }
 
     /// How many members at the front satisfy the predicate, which those do that come first.
     pub fn partition_point(&self, mut predicate: impl FnMut(&[u8], f64) -> bool) -> usize {
-        match &self.repr {
-            Repr::Packed(packed) => {
-                packed.iter().take_while(|(member, score)| predicate(member, *score)).count()
-            }
-            Repr::Tree(tree) => tree.order.partition_point(|scored| predicate(&scored.member, scored.score)),
+        match self.view() {
+            View::Packed(members) => members.take_while(|(member, score)| predicate(member, *score)).count(),
+            View::Tree(tree) => tree.order.partition_point(|scored| predicate(&scored.member, scored.score)),
         }
     }
 
     /// The members of a range of ranks, in order. What lies beyond the end is left out.
     pub fn range(&self, ranks: Range<usize>) -> SortedSetIter<'_> {
-        SortedSetIter(match &self.repr {
-            Repr::Packed(packed) => IterRepr::Packed(packed.range(ranks).into_iter()),
-            Repr::Tree(tree) => IterRepr::Tree(tree.order.range(ranks)),
+        SortedSetIter(match self.view() {
+            // Gathered, because lengths lead forward only.
+            View::Packed(members) => {
+                let found: Vec<_> = members.skip(ranks.start).take(ranks.len()).collect();
+                IterRepr::Packed(found.into_iter())
+            }
+            View::Tree(tree) => IterRepr::Tree(tree.order.range(ranks)),
         })
     }
 
@@ -202,51 +226,60 @@ impl SortedSetValue {
     /// Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A
     /// packed set is visited whole, as in Redis. See [`CowMap::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], f64)) -> u64 {
-        match &self.repr {
-            Repr::Packed(packed) => {
-                packed.iter().for_each(|(member, score)| visit(member, score));
+        match self.view() {
+            View::Packed(members) => {
+                members.for_each(|(member, score)| visit(member, score));
                 0
             }
-            Repr::Tree(tree) => tree.scores.scan(cursor, count, |member, score| visit(member, *score)),
+            View::Tree(tree) => tree.scores.scan(cursor, count, |member, score| visit(member, *score)),
         }
     }
 
     /// What `OBJECT ENCODING` says.
     pub fn encoding(&self) -> SortedSetEncoding {
-        match &self.repr {
-            Repr::Packed(_) => SortedSetEncoding::Listpack,
-            Repr::Tree(_) => SortedSetEncoding::Skiplist,
+        match self.view() {
+            View::Packed(_) => SortedSetEncoding::Listpack,
+            View::Tree(_) => SortedSetEncoding::Skiplist,
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        HEAD_BYTES
-            + match &self.repr {
-                Repr::Packed(packed) => slots::class_bytes(packed.data().len()),
-                Repr::Tree(tree) => TREE_BYTES + tree.heap_bytes,
+        match &self.repr {
+            Repr::Small(data) => slots::class_bytes(data.len()),
+            Repr::Shared(shared) => {
+                HEAD_BYTES
+                    + match &**shared {
+                        Shared::Packed(packed) => slots::class_bytes(packed.data().len()),
+                        Shared::Tree(tree) => TREE_BYTES + tree.heap_bytes,
+                    }
             }
+        }
     }
 
     pub(crate) fn contents(&self) -> SortedSetContents<'_> {
         match &self.repr {
-            Repr::Packed(packed) => SortedSetContents::Packed(packed.data()),
-            Repr::Tree(tree) => SortedSetContents::Tree(&tree.order, tree.encoded_bytes),
+            Repr::Small(data) => SortedSetContents::Packed(data),
+            Repr::Shared(shared) => match &**shared {
+                Shared::Packed(packed) => SortedSetContents::Packed(packed.data()),
+                Shared::Tree(tree) => SortedSetContents::Tree(&tree.order, tree.encoded_bytes),
+            },
         }
     }
 
     /// A packed set of these bytes; `None` where they are no scored members in order, or none.
     pub(crate) fn from_packed(data: Vec<u8>) -> Option<SortedSetValue> {
-        Some(SortedSetValue { repr: Repr::Packed(PackedScores::from_data(data)?) })
+        Some(SortedSetValue { repr: Repr::of(Shared::Packed(PackedScores::from_data(data)?)) })
     }
 
     /// An empty set that is a tree already; add to it with [`SortedSetValue::push_last`].
     pub(crate) fn new_tree(seed: Seed) -> SortedSetValue {
-        SortedSetValue { repr: Repr::Tree(Box::new(Tree::new(seed))) }
+        SortedSetValue { repr: Repr::of(Shared::Tree(Box::new(Tree::new(seed)))) }
     }
 
     /// Adds a member behind all others; false, and nothing is done, where it does not belong there.
     pub(crate) fn push_last(&mut self, member: &[u8], score: f64) -> bool {
-        let Repr::Tree(tree) = &mut self.repr else { return false };
+        let Repr::Shared(shared) = &mut self.repr else { return false };
+        let Shared::Tree(tree) = Arc::make_mut(shared) else { return false };
         if score.is_nan() || tree.scores.get(member).is_some() {
             return false;
         }
@@ -260,13 +293,64 @@ impl SortedSetValue {
         in_order
     }
 
-    fn make_tree(&mut self, seed: Seed) {
-        let Repr::Packed(packed) = &self.repr else { return };
-        let mut tree = Tree::new(seed);
-        packed.iter().for_each(|(member, score)| {
-            tree.insert(member, score);
-        });
-        self.repr = Repr::Tree(Box::new(tree));
+    fn view(&self) -> View<'_> {
+        match &self.repr {
+            Repr::Small(data) => View::Packed(PackedScoresIter::new(data)),
+            Repr::Shared(shared) => match &**shared {
+                Shared::Packed(packed) => View::Packed(packed.iter()),
+                Shared::Tree(tree) => View::Tree(tree),
+            },
+        }
+    }
+
+    /// Changes the set, unshared from its clones, and keeps it in the form that it then has.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        match &mut self.repr {
+            Repr::Small(data) => {
+                let mut set = Shared::Packed(PackedScores::of(std::mem::take(data).into_vec()));
+                let result = change(&mut set);
+                self.repr = Repr::of(set);
+                result
+            }
+            Repr::Shared(shared) => {
+                let set = Arc::make_mut(shared);
+                let result = change(set);
+                if set.is_small() {
+                    self.repr = Repr::of(std::mem::replace(set, Shared::Packed(PackedScores::default())));
+                }
+                result
+            }
+        }
+    }
+}
+
+impl Repr {
+    fn of(set: Shared) -> Repr {
+        match set {
+            Shared::Packed(packed) if packed.data().len() <= OWN_BYTES_MAX => {
+                Repr::Small(packed.into_data().into_boxed_slice())
+            }
+            set => Repr::Shared(Arc::new(set)),
+        }
+    }
+}
+
+impl Shared {
+    fn is_small(&self) -> bool {
+        matches!(self, Shared::Packed(packed) if packed.data().len() <= OWN_BYTES_MAX)
+    }
+
+    /// Makes a tree of it, if it is none.
+    fn make_tree(&mut self, seed: Seed) -> &mut Tree {
+        if let Shared::Packed(packed) = self {
+            let mut tree = Tree::new(seed);
+            packed.iter().for_each(|(member, score)| {
+                tree.insert(member, score);
+            });
+            *self = Shared::Tree(Box::new(tree));
+        }
+        let Shared::Tree(tree) = self else { unreachable!("it was just made") };
+        tree
     }
 }
 
@@ -283,7 +367,7 @@ impl Tree {
 
     fn insert(&mut self, member: &[u8], score: f64) -> Option<f64> {
         let Some((shared, &old)) = self.scores.get_key_value(member) else {
-            let blob = Blob::new(member);
+            let blob = Blob::shared(member);
             self.scores.insert_shared(&blob, score);
             self.order.insert(self.position(score, member), Scored { score, member: blob });
             self.heap_bytes += member_bytes(member.len());
@@ -343,7 +427,7 @@ const HEAD_BYTES: usize = 48;
 const TREE_BYTES: usize = 80;
 
 fn member_bytes(member_bytes: usize) -> usize {
-    MEMBER_BYTES + Blob::heap_bytes(member_bytes)
+    MEMBER_BYTES + Blob::shared_heap_bytes(member_bytes)
 }
 
 /// Member and score in a leaf, and both with their hash in a bucket, with spare room.

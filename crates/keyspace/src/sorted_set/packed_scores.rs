@@ -39,10 +39,23 @@ impl PackedScores {
         &self.data
     }
 
+    /// The list of bytes that are whole members in order.
+    pub(crate) fn of(data: Vec<u8>) -> PackedScores {
+        let members = PackedScoresIter::new(&data).count();
+        PackedScores {
+            data,
+            members: u32::try_from(members).expect("members are counted before they are kept"),
+        }
+    }
+
+    pub(crate) fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// These bytes as a list, where they are whole members in order and at least one. That no member
     /// is there with two scores is not checked: it would cost more than reading the rest.
     pub(crate) fn from_data(data: Vec<u8>) -> Option<PackedScores> {
-        let mut members = PackedScoresIter { rest: &data };
+        let mut members = PackedScoresIter::new(&data);
         let mut last: Option<(&[u8], f64)> = None;
         let mut count = 0u32;
         for (member, score) in members.by_ref() {
@@ -56,16 +69,7 @@ impl PackedScores {
     }
 
     pub(crate) fn find(&self, member: &[u8]) -> Option<Place> {
-        let mut members = self.iter();
-        let mut rank = 0;
-        loop {
-            let start = self.data.len() - members.rest.len();
-            let (name, score) = members.next()?;
-            if name == member {
-                return Some(Place { rank, score, bytes: start..self.data.len() - members.rest.len() });
-            }
-            rank += 1;
-        }
+        self.iter().find_place(member)
     }
 
     /// Sets the score of a member that was looked for with `find`; returns the old one.
@@ -90,10 +94,7 @@ impl PackedScores {
         }
         let mut scored = Vec::with_capacity(SCORE_BYTES_MAX + LENGTH_BYTES_MAX + member.len());
         push_scored(&mut scored, member, score);
-        // Small sets are many: no more room than the allocator gives anyway.
-        if self.data.capacity() - self.data.len() < scored.len() {
-            self.data.reserve_exact(slots::class_bytes(self.data.len() + scored.len()) - self.data.len());
-        }
+        slots::reserve(&mut self.data, scored.len());
         self.data.splice(at..at, scored);
         old
     }
@@ -102,7 +103,7 @@ impl PackedScores {
         let place = self.find(member)?;
         self.data.drain(place.bytes);
         self.members -= 1;
-        self.give_back();
+        slots::give_back(&mut self.data);
         Some(place.score)
     }
 
@@ -117,22 +118,11 @@ impl PackedScores {
         let bytes = offset(ranks.start)..offset(ranks.end);
         self.data.drain(bytes);
         self.members -= u32::try_from(ranks.len()).expect("the ranks are there");
-        self.give_back();
-    }
-
-    /// The members of a range of ranks. Gathered, because lengths lead forward only.
-    pub(crate) fn range(&self, ranks: Range<usize>) -> Vec<(&[u8], f64)> {
-        self.iter().skip(ranks.start).take(ranks.len()).collect()
+        slots::give_back(&mut self.data);
     }
 
     pub(crate) fn iter(&self) -> PackedScoresIter<'_> {
-        PackedScoresIter { rest: &self.data }
-    }
-
-    fn give_back(&mut self) {
-        if self.data.capacity() > 2 * self.data.len() + 64 {
-            self.data.shrink_to_fit();
-        }
+        PackedScoresIter::new(&self.data)
     }
 }
 
@@ -146,6 +136,26 @@ const LENGTH_BYTES_MAX: usize = 5;
 #[derive(Clone, Debug)]
 pub(crate) struct PackedScoresIter<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> PackedScoresIter<'a> {
+    pub(crate) fn new(data: &'a [u8]) -> PackedScoresIter<'a> {
+        PackedScoresIter { rest: data }
+    }
+
+    /// Where a member is among those to come.
+    pub(crate) fn find_place(mut self, member: &[u8]) -> Option<Place> {
+        let total = self.rest.len();
+        let mut rank = 0;
+        loop {
+            let start = total - self.rest.len();
+            let (name, score) = self.next()?;
+            if name == member {
+                return Some(Place { rank, score, bytes: start..total - self.rest.len() });
+            }
+            rank += 1;
+        }
+    }
 }
 
 impl<'a> Iterator for PackedScoresIter<'a> {

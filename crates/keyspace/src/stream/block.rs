@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::StreamId;
 use crate::TreeItem;
-use crate::redis_listpack::{self as listpack, Element, Walk};
+use crate::redis_listpack::{self as listpack, Walk};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -70,7 +70,7 @@ impl<'a> StreamEntry<'a> {
         for _ in 0..self.len {
             let field = fields.as_mut().map_or_else(|| body.next(), Iterator::next);
             let (Some(field), Some(value)) = (field, body.next()) else { return };
-            field.with_bytes(|field| value.with_bytes(|value| visit(field, value)));
+            field.with_text(|field| value.with_text(|value| visit(field, value)));
         }
     }
 }
@@ -210,14 +210,14 @@ impl Block {
 
     fn has_fields(&self, pairs: &[&[u8]]) -> bool {
         let Entries { mut master, fields, .. } = self.entries();
-        let same =
-            |field: &&[u8]| master.next().is_some_and(|known| known.with_bytes(|known| known == *field));
+        let same = |field: &&[u8]| master.next().is_some_and(|known| known.is(field));
         fields == pairs.len() / 2 && pairs.iter().step_by(2).all(same)
     }
 
     fn deleted(&self) -> u32 {
         let mut walk = Walk::from(&self.data, listpack::first());
-        let deleted = walk.nth(1).and_then(Element::integer).expect("a block counts its entries");
+        walk.next();
+        let deleted = walk.integer().expect("a block counts its entries");
         u32::try_from(deleted).expect("a block's bytes bound its entries")
     }
 

@@ -54,7 +54,7 @@ impl TreeItem for StreamId {}
 impl TreeItem for Consumer {
     /// Bytes of memory.
     fn weight(&self) -> usize {
-        CONSUMER_BYTES + Blob::heap_bytes(self.name.len()) + OWNED_BYTES * self.pending.len()
+        CONSUMER_BYTES + Blob::shared_heap_bytes(self.name.len()) + OWNED_BYTES * self.pending.len()
     }
 }
 
@@ -62,7 +62,7 @@ impl TreeItem for Group {
     /// Bytes of memory.
     fn weight(&self) -> usize {
         GROUP_BYTES
-            + Blob::heap_bytes(self.name.len())
+            + Blob::shared_heap_bytes(self.name.len())
             + self.state.consumers.weight()
             + PENDING_BYTES * self.state.pending.len()
     }
@@ -80,7 +80,7 @@ const OWNED_BYTES: usize = 18;
 impl Consumer {
     /// A consumer that was made, or last asked for something, at this time.
     pub fn new(name: &[u8], seen: Millis, active: Option<Millis>) -> Consumer {
-        Consumer { name: Blob::new(name), seen, active, pending: CowTree::new() }
+        Consumer { name: Blob::shared(name), seen, active, pending: CowTree::new() }
     }
 
     /// Its name.
@@ -113,7 +113,7 @@ impl Group {
     /// A group without consumers that has read up to an id.
     pub fn new(name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> Group {
         let state = State { last_id, entries_read, pending: CowTree::new(), consumers: CowTree::new() };
-        Group { name: Blob::new(name), state: Arc::new(state) }
+        Group { name: Blob::shared(name), state: Arc::new(state) }
     }
 
     /// Its name.

@@ -1,4 +1,5 @@
-//! The same batches on their origin and on another node: one state, whatever the origin answers and reads besides.
+//! The same batches on their origin and on another node: one state, whatever the origin answers and reads besides,
+//! and the same answers where the other node is asked for them.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -150,17 +151,23 @@ proptest! {
     ) {
         let mut origin = State::new(Seed([3; 16]));
         let mut other = State::new(Seed([3; 16]));
+        let mut twin = State::new(Seed([3; 16]));
         let mut other_settings = Settings::default();
         other_settings.set_node(&[(b"port", b"7")]).expect("a setting of a node");
         for (number, (parts, later)) in batches.iter().enumerate() {
-            for state in [&mut origin, &mut other] {
+            for state in [&mut origin, &mut other, &mut twin] {
                 state.clock = Millis(state.clock.0.max(1_000) + later);
             }
             let group = parts.iter().map(|part| slot(part, &origin)).collect();
             let index = number as u64 + 1;
             let (data, sealed, _kept) = seal(group, index);
+            let (same, twin_sealed, _twin_kept) =
+                seal(parts.iter().map(|part| slot(part, &twin)).collect(), index);
+            prop_assert_eq!(&same, &data);
             let answered = apply(&mut origin, index, &data, vec![sealed], &Settings::default());
             prop_assert_eq!(replies(&answered), parts.len(), "{:?}", parts);
+            let answered_by_twin = apply(&mut twin, index, &data, vec![twin_sealed], &other_settings);
+            prop_assert_eq!(answered, answered_by_twin, "{:?}", parts);
             apply(&mut other, index, &data, Vec::new(), &other_settings);
             prop_assert_eq!(origin.digest(), other.digest(), "after batch {}: {:?}", index, parts);
             if number == restored_at {

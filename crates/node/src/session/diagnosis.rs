@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use quorate_commands::{Args, Error, SessionCommand};
+use quorate_commands::{Args, Error, SessionCommand, State};
 use quorate_keyspace::DbIndex;
 use quorate_resp::Reply;
 
@@ -89,17 +89,19 @@ impl<B: Backend> Session<B> {
     }
 
     fn memory_stats(&mut self) {
-        let (used, keys) = self.backend.with_state(|state| {
+        let (data, keys) = self.backend.with_state(|state| {
             let keys: usize = DbIndex::all().map(|db| state.keyspace.db(db).len()).sum();
             (state.keyspace.memory_bytes() as u64, keys as u64)
         });
+        let base = State::BASE_BYTES as u64;
+        let used = base + data;
         let peak = self.backend.front().peak_bytes(used);
         let allocated = self.backend.facts().allocated_bytes;
         let resident = process::resident_bytes();
         let figures = [
             ("peak.allocated", peak),
             ("total.allocated", allocated.unwrap_or(used)),
-            ("startup.allocated", 0),
+            ("startup.allocated", base),
             ("replication.backlog", 0),
             ("clients.slaves", 0),
             ("clients.normal", client_bytes(self.backend.front())),
@@ -107,10 +109,10 @@ impl<B: Backend> Session<B> {
             ("aof.buffer", 0),
             ("lua.caches", 0),
             ("functions.caches", 0),
-            ("overhead.total", 0),
+            ("overhead.total", base),
             ("keys.count", keys),
-            ("keys.bytes-per-key", used.checked_div(keys).unwrap_or(0)),
-            ("dataset.bytes", used),
+            ("keys.bytes-per-key", data.checked_div(keys).unwrap_or(0)),
+            ("dataset.bytes", data),
             ("allocator.allocated", allocated.unwrap_or(used)),
             ("allocator.resident", resident),
         ];

@@ -76,7 +76,7 @@ pub use self::transaction::TRANSACTION_BYTES_MAX;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.
-pub const REDIS_VERSION: &str = "7.2.4";
+pub const REDIS_VERSION: &str = quorate_commands::REDIS_VERSION;
 
 /// The reply of a node that was removed from its cluster, to all but questions about itself.
 pub(crate) const REMOVED: &str =

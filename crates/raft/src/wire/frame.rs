@@ -22,6 +22,9 @@ pub(crate) const HEADER_BYTES: usize = 20;
 
 /// What a receive buffer grows by.
 const READ_BYTES: usize = 64 << 10;
+/// With less room than this a receive buffer grows: bodies that are still in use keep it from starting over, so a
+/// reserve of [`READ_BYTES`] for each read would be an allocation for each message.
+const ROOM_BYTES_MIN: usize = 4 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -146,7 +149,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         loop {
             match decode(&mut self.buffer, self.body_bytes_max)? {
                 Ok(received) => return Ok(Some(received)),
-                Err(missing) => self.buffer.reserve(missing.max(READ_BYTES)),
+                Err(missing) => {
+                    if self.buffer.capacity() - self.buffer.len() < missing.max(ROOM_BYTES_MIN) {
+                        self.buffer.reserve(missing.max(READ_BYTES));
+                    }
+                }
             }
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
                 if self.buffer.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use quorate_commands::State;
+
 use super::{Facts, human, line, memory as amount};
 use crate::session::diagnosis::client_bytes;
 use crate::session::process;
@@ -19,8 +21,10 @@ pub(super) fn clients(facts: &Facts<'_>, text: &mut String) {
 }
 
 pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
-    // The data as accounted, the same on every node: what the memory limit goes by. Programs compare the two.
-    let used = facts.data_bytes;
+    // The data as accounted, and what an empty state counts as: the same on every node, and what the memory limit
+    // goes by. Programs compare the two.
+    let base = State::BASE_BYTES as u64;
+    let used = base + facts.data_bytes;
     // Without an allocator that can tell, it is the nearest.
     let allocated = facts.node.allocated_bytes.unwrap_or(used);
     let resident = process::resident_bytes();
@@ -32,8 +36,8 @@ pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {
     amount(text, "used_memory_rss", resident);
     amount(text, "used_memory_peak", peak);
     line(text, "used_memory_peak_perc", format_args!("{:.2}%", share(used, peak)));
-    line(text, "used_memory_overhead", 0);
-    line(text, "used_memory_startup", 0);
+    line(text, "used_memory_overhead", base);
+    line(text, "used_memory_startup", base);
     line(text, "used_memory_dataset", facts.data_bytes);
     line(text, "used_memory_dataset_perc", "100.00%");
     line(text, "allocator_allocated", allocated);
