@@ -45,6 +45,12 @@ const QUEUE_MAX: usize = 64 * 1024;
 /// Effects that the courier looks after before it lets other tasks run.
 const ROUND: usize = 256;
 
+/// A change of the hub.
+pub(crate) type HubChange = Box<dyn FnOnce(&mut Hub, &OutputLimits) + Send>;
+
+/// What an [`Action`] does.
+type Run = Box<dyn FnOnce(&mut Vec<Effect>) + Send + Sync>;
+
 /// What apply leaves to be done on this node alone.
 pub(crate) enum Effect {
     /// A client has sent a message.
@@ -56,7 +62,7 @@ pub(crate) enum Effect {
     /// What follows is the work of this client, which may not want to be told of it.
     Author(Option<u64>),
     /// The hub is changed, at this place among the notices.
-    Hub(Box<dyn FnOnce(&mut Hub, &OutputLimits) + Send>),
+    Hub(HubChange),
     /// What the log has this node's subscriptions down as.
     Counted(Vec<(SubscriptionKind, Bytes, i64)>),
     /// What the log counts for this node may differ from what there is.
@@ -76,7 +82,7 @@ impl Effect {
 }
 
 /// What is to be done at apply, at a request's place, on the node that took the request.
-pub(crate) struct Action(Box<dyn FnOnce(&mut Vec<Effect>) + Send + Sync>);
+pub(crate) struct Action(Run);
 
 impl Action {
     pub(crate) fn new(run: impl FnOnce(&mut Vec<Effect>) + Send + Sync + 'static) -> Action {

@@ -7,6 +7,7 @@
 //!   the two is missed. What was changed before may be told needlessly.
 //! - A client is told of a key once, and again when it has read it again. At most `tracking-table-max-keys` keys are
 //!   remembered; whoever kept one that has to go is told so.
+//!
 //! Called by: sessions (what they read), whoever works off the post's effects (the rest).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
