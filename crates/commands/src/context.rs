@@ -6,6 +6,8 @@
 //! Invariants: an error reply is written here and nowhere else; a failed command leaves no other trace.
 //! Called by: the apply task (`write`), connection tasks (`read`).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, Value, Version};
 use quorate_resp::Reply;
 
@@ -24,6 +26,17 @@ pub struct Read<'a> {
     pub seed: u64,
     /// The settings of the node that answers; defaults where nobody says.
     pub node: Option<&'a Settings>,
+    /// Where look-ups of keys are counted, if anywhere.
+    pub lookups: Option<&'a Lookups>,
+}
+
+/// How often reading commands looked for a key: `keyspace_hits` and `keyspace_misses` of `INFO`.
+#[derive(Debug, Default)]
+pub struct Lookups {
+    /// Keys that were there.
+    pub hits: AtomicU64,
+    /// Keys that were not.
+    pub misses: AtomicU64,
 }
 
 /// What a writing command sees.
@@ -86,7 +99,9 @@ pub fn write(
     let WriteContext { db, now, version, rng, events, node } = context;
     let result = match command.route {
         // The settings of one node are for replies alone: they do not reach what runs on every node.
-        Route::Read(run) => run(&Read { state, db, now, seed: rng.next_u64(), node }, args, reply),
+        Route::Read(run) => {
+            run(&Read { state, db, now, seed: rng.next_u64(), node, lookups: None }, args, reply)
+        }
         _ => Write { state, db, now, version, rng, events }.run(command, args, reply),
     };
     if let Err(error) = result {
@@ -107,7 +122,12 @@ impl<'a> Read<'a> {
 
     /// The entry of a live key.
     pub fn get(&self, key: &[u8]) -> Option<&'a Entry> {
-        self.db().get(key, self.now)
+        let found = self.db().get(key, self.now);
+        if let Some(lookups) = self.lookups {
+            let counter = if found.is_some() { &lookups.hits } else { &lookups.misses };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        found
     }
 
     /// The string at a key, if there is one.
@@ -124,7 +144,7 @@ impl<'a> Read<'a> {
 impl Write<'_> {
     /// The same as a reader sees it.
     pub fn as_read(&self) -> Read<'_> {
-        Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None }
+        Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None, lookups: None }
     }
 
     /// Runs a command as a part of this one, as scripts do: in the same database (`self.db`, which the caller may
@@ -138,7 +158,8 @@ impl Write<'_> {
             Route::Write(run) => run(self, args, reply),
             Route::Read(run) => {
                 let seed = self.rng.next_u64();
-                run(&Read { state: self.state, db: self.db, now: self.now, seed, node: None }, args, reply)
+                let (state, db, now) = (&*self.state, self.db, self.now);
+                run(&Read { state, db, now, seed, node: None, lookups: None }, args, reply)
             }
             _ => Err(not_here(command)),
         }

@@ -275,7 +275,12 @@ impl Local {
         match resolve(args) {
             Err(error) => reply.error(&error.to_string()),
             Ok(command) if matches!(command.route, Route::Read(_)) => {
-                read(&Read { state: &self.state, db, now, seed, node: None }, command, args, &mut reply);
+                read(
+                    &Read { state: &self.state, db, now, seed, node: None, lookups: None },
+                    command,
+                    args,
+                    &mut reply,
+                );
             }
             Ok(command) => {
                 let rng = &mut Rng::from_u64(seed);

@@ -59,7 +59,7 @@ pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
-pub use context::{Read, Write, WriteContext, read, write};
+pub use context::{Lookups, Read, Write, WriteContext, read, write};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events, Message, Notice};
 pub use eviction::{Evicted, reads_count};

@@ -20,7 +20,7 @@ mod values;
 use chance::Chance;
 use generate::{Generator, Request};
 use quorate_commands::{
-    Args, Notice, EventClasses, Events, Route, Settings, State, WriteContext, resolve, write,
+    Args, EventClasses, Events, Notice, Route, Settings, State, WriteContext, resolve, write,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};

@@ -96,9 +96,16 @@ mod tests {
         assert!(change(true, &|all| drop(all.db_mut(db).get_mut(b"x", now, version))).is_empty());
         assert!(change(true, &|all| drop(all.db_mut(db).remove(b"x", now, version))).is_empty());
         assert_eq!(change(true, &|all| drop(all.expire_slice(Millis(20), 9))).keys, [b"b"[..].into()]);
-        let renamed = change(true, &|all| drop(all.db_mut(db).rename(b"a", b"c", now, version)));
+        let renamed = change(true, &|all| {
+            all.db_mut(db).rename(b"a", b"c", now, version);
+        });
         assert_eq!(renamed.keys, [b"a"[..].into(), b"c"[..].into()]);
-        assert!(change(true, &|all| drop(all.flush_all(now, version))).all);
+        assert!(
+            change(true, &|all| {
+                all.flush_all(now, version);
+            })
+            .all
+        );
         let many = |all: &mut Keyspace| {
             for key in 0..super::KEYS_MAX + 1 {
                 all.db_mut(db).set(key.to_string().as_bytes(), Value::integer(1), None, version);

@@ -11,7 +11,7 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Args, Command, Events, Read, Settings, State, WriteContext};
+use quorate_commands::{Args, Command, Events, Read, State, WriteContext};
 use quorate_keyspace::{DbIndex, Rng, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
@@ -20,6 +20,7 @@ use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Re
 use crate::group::Failure;
 use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
+use crate::session::Front;
 use crate::transaction::{Transaction, is_unchanged};
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
@@ -46,7 +47,7 @@ pub(crate) struct BatchEntry<'a> {
 /// The node that runs a batch: what of it shows in replies and effects, but never in the state.
 pub(crate) struct Here<'a> {
     pub(crate) node: NodeId,
-    pub(crate) settings: &'a Settings,
+    pub(crate) front: &'a Front,
     /// Whether any connection is to be told of messages.
     pub(crate) has_listeners: bool,
     /// Whether any connection is to be told of changed keys.
@@ -235,13 +236,9 @@ impl Run<'_> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        Read {
-            state: self.state,
-            db,
-            now: self.state.clock,
-            seed: self.read_seed,
-            node: Some(self.here.settings),
-        }
+        let Front { node_settings, stats, .. } = self.here.front;
+        let (node, lookups) = (Some(node_settings), Some(&stats.lookups));
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {

@@ -217,7 +217,7 @@ impl Machine {
                     let before_bytes = self.begin(&mut replicated, stamp);
                     let here = Here {
                         node: self.pipeline.origin().node,
-                        settings: &self.front.node_settings,
+                        front: &self.front,
                         has_listeners: self.front.post.has_listeners(),
                         has_trackers: self.front.post.tracking.is_on(),
                     };

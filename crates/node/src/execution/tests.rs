@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use quorate_commands::{Route, resolve};
+use quorate_commands::{Route, Settings, resolve};
 use quorate_keyspace::{Millis, Seed};
 use quorate_raft::NodeId;
 use quorate_resp::Request;
@@ -116,19 +116,15 @@ fn seal(group: Vec<Slot>, sequence: u64) -> (Bytes, Sealed, oneshot::Receiver<Re
     (data, Sealed { places, reply }, replies)
 }
 
-fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, node: &Settings) -> Bytes {
+fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, front: &Front) -> Bytes {
     let Ok(Data::Batch { origin, requests, .. }) = Data::decode(data) else { panic!("a batch was sealed") };
     let stamp = Stamp { time: state.clock, seed: index.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
     // Whether anybody listens is a node's own business as well.
     let groups_are_empty = groups.is_empty();
     let entry = BatchEntry { index, origin, stamp, requests, groups };
     state.keyspace.note_changes(!groups_are_empty);
-    let here = Here {
-        node: NodeId(1),
-        settings: node,
-        has_listeners: !groups_are_empty,
-        has_trackers: !groups_are_empty,
-    };
+    let here =
+        Here { node: NodeId(1), front, has_listeners: !groups_are_empty, has_trackers: !groups_are_empty };
     let mut left = Left::default();
     run_batch(state, entry, &here, &mut left, &mut Reply::discarding()).expect("a whole batch");
     state.keyspace.expire_slice(state.clock, 2);
@@ -154,6 +150,7 @@ proptest! {
         let mut twin = State::new(Seed([3; 16]));
         let mut other_settings = Settings::default();
         other_settings.set_node(&[(b"port", b"7")]).expect("a setting of a node");
+        let (front, other_front) = (Front::new(Settings::default()), Front::new(other_settings));
         for (number, (parts, later)) in batches.iter().enumerate() {
             for state in [&mut origin, &mut other, &mut twin] {
                 state.clock = Millis(state.clock.0.max(1_000) + later);
@@ -164,11 +161,11 @@ proptest! {
             let (same, twin_sealed, _twin_kept) =
                 seal(parts.iter().map(|part| slot(part, &twin)).collect(), index);
             prop_assert_eq!(&same, &data);
-            let answered = apply(&mut origin, index, &data, vec![sealed], &Settings::default());
+            let answered = apply(&mut origin, index, &data, vec![sealed], &front);
             prop_assert_eq!(replies(&answered), parts.len(), "{:?}", parts);
-            let answered_by_twin = apply(&mut twin, index, &data, vec![twin_sealed], &other_settings);
+            let answered_by_twin = apply(&mut twin, index, &data, vec![twin_sealed], &other_front);
             prop_assert_eq!(answered, answered_by_twin, "{:?}", parts);
-            apply(&mut other, index, &data, Vec::new(), &other_settings);
+            apply(&mut other, index, &data, Vec::new(), &other_front);
             prop_assert_eq!(origin.digest(), other.digest(), "after batch {}: {:?}", index, parts);
             if number == restored_at {
                 other = State::decode(other.capture().encode()).expect("a whole snapshot");

@@ -329,8 +329,8 @@ impl<B: Backend> Session<B> {
                     Slot::Transaction(transaction) => {
                         let now = now.max(state.clock);
                         let begin = reply.len();
-                        let node = Some(&front.node_settings);
-                        let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node };
+                        let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                        let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups };
                         transaction.read(read, reply, |read, command, args| {
                             front.uses.note(read, command, args);
                         });
@@ -352,7 +352,8 @@ impl<B: Backend> Session<B> {
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
-                let read = Read { state, db, now, seed: *seed, node: Some(&front.node_settings) };
+                let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                let read = Read { state, db, now, seed: *seed, node, lookups };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
                 let took = end - last;

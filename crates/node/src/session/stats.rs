@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quorate_commands::Command;
+use quorate_commands::{Command, Lookups};
 
 /// Different error codes that are counted; Redis' own limit. More are counted in the total only.
 pub(super) const ERROR_CODES_MAX: usize = 128;
@@ -63,6 +63,8 @@ pub struct Stats {
     pub reads: AtomicU64,
     /// Writes to sockets.
     pub writes: AtomicU64,
+    /// Keys that reads looked for.
+    pub lookups: Lookups,
     /// The largest input buffer seen by the last ticks, in bytes.
     pub input_buffer_bytes_peak: AtomicU64,
     /// The largest output buffer seen by the last ticks, in bytes.
@@ -129,6 +131,7 @@ impl Default for Stats {
             output_bytes: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            lookups: Lookups::default(),
             input_buffer_bytes_peak: AtomicU64::new(0),
             output_buffer_bytes_peak: AtomicU64::new(0),
         }
@@ -214,6 +217,8 @@ impl Stats {
             &self.output_bytes,
             &self.reads,
             &self.writes,
+            &self.lookups.hits,
+            &self.lookups.misses,
         ] {
             count.store(0, Relaxed);
         }

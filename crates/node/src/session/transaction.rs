@@ -348,7 +348,8 @@ impl<B: Backend> Session<B> {
                 }
             }
             let (now, node) = (now.max(state.clock), Some(&front.node_settings));
-            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node };
+            let lookups = Some(&front.stats.lookups);
+            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };
             transaction.read(read, &mut reply, |read, command, args| front.uses.note(read, command, args));
         });
         Ok(reply.take())

@@ -102,15 +102,11 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
         line(text, name, 0);
     }
     line(text, "evicted_keys", facts.node.evicted_keys);
-    for name in [
-        "evicted_clients",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-        "keyspace_hits",
-        "keyspace_misses",
-    ] {
+    for name in ["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"] {
         line(text, name, 0);
     }
+    line(text, "keyspace_hits", stats.lookups.hits.load(Relaxed));
+    line(text, "keyspace_misses", stats.lookups.misses.load(Relaxed));
     let [channels, patterns, shards] = facts.subscriptions;
     line(text, "pubsub_channels", channels);
     line(text, "pubsub_patterns", patterns);

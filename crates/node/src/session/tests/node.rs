@@ -68,6 +68,21 @@ async fn calls_and_errors_are_counted() {
 }
 
 #[tokio::test]
+async fn keys_that_reads_find_and_miss_are_counted() {
+    let mut talk = Talk::new();
+    talk.say("SET a x").await;
+    talk.say("GET a\nGET b\nMGET a b c\nEXISTS a\nHGET a f").await;
+    let counts = async |talk: &mut Talk| {
+        let info = talk.text("INFO stats").await;
+        let of = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok());
+        (of("keyspace_hits:"), of("keyspace_misses:"))
+    };
+    assert_eq!(counts(&mut talk).await, (Some(4), Some(3)));
+    assert_eq!(talk.say("CONFIG RESETSTAT").await, "+OK|");
+    assert_eq!(counts(&mut talk).await, (Some(0), Some(0)));
+}
+
+#[tokio::test]
 async fn snapshots_are_taken_on_request() {
     let mut talk = Talk::new();
     let cases = [
