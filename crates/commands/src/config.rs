@@ -5,12 +5,12 @@
 
 use quorate_resp::Reply;
 
-use crate::{Args, Error, Read, Settings, Write};
+use crate::{Answering, Args, Error, Read, Settings, Write};
 
 /// `CONFIG GET pattern …`
 pub(crate) fn get(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let defaults = Settings::default();
-    let node = read.node.unwrap_or(&defaults);
+    let node = read.node.map_or(&defaults, Answering::settings);
     let found = read.state.settings.get(node, args.from(2));
     reply.map(found.len());
     for (name, value) in found {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, Value, Version};
 use quorate_resp::Reply;
 
-use crate::{Args, Command, Error, EventClass, Events, Route, Settings, State};
+use crate::{Answering, Args, Command, Error, EventClass, Events, Route, State};
 
 /// What a reading command sees.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ pub struct Read<'a> {
     pub now: Millis,
     /// Seeds the choice of commands that answer at random.
     pub seed: u64,
-    /// The settings of the node that answers; defaults where nobody says.
-    pub node: Option<&'a Settings>,
+    /// The node that answers, if one does.
+    pub node: Option<&'a dyn Answering>,
     /// Where look-ups of keys are counted, if anywhere.
     pub lookups: Option<&'a Lookups>,
 }
@@ -54,6 +54,8 @@ pub struct Write<'a> {
     pub rng: &'a mut Rng,
     /// Collects keyspace notifications.
     pub events: &'a mut Events,
+    /// The node that answers, if this one does: nothing of it may reach the state.
+    pub node: Option<&'a dyn Answering>,
 }
 
 /// What the log entry and the connection add to a request.
@@ -69,8 +71,8 @@ pub struct WriteContext<'a> {
     pub rng: &'a mut Rng,
     /// Collects keyspace notifications.
     pub events: &'a mut Events,
-    /// The settings of the node that answers, for reading commands in a batch; see [`Read::node`].
-    pub node: Option<&'a Settings>,
+    /// The node that answers, if this one does: see [`Write::node`].
+    pub node: Option<&'a dyn Answering>,
 }
 
 /// Runs a reading command and writes its reply, an error included.
@@ -98,11 +100,10 @@ pub fn write(
 ) {
     let WriteContext { db, now, version, rng, events, node } = context;
     let result = match command.route {
-        // The settings of one node are for replies alone: they do not reach what runs on every node.
         Route::Read(run) => {
             run(&Read { state, db, now, seed: rng.next_u64(), node, lookups: None }, args, reply)
         }
-        _ => Write { state, db, now, version, rng, events }.run(command, args, reply),
+        _ => Write { state, db, now, version, rng, events, node }.run(command, args, reply),
     };
     if let Err(error) = result {
         reply.error(&error.to_string());

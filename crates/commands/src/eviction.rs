@@ -61,6 +61,18 @@ impl State {
         access_clock(&self.settings, now)
     }
 
+    /// Whether the data is beyond the memory limit, and nothing is left that could go: what adds data is refused.
+    pub fn is_full(&self) -> bool {
+        let limit = self.settings.maxmemory();
+        if limit == 0 || self.used_bytes() <= limit {
+            return false;
+        }
+        match policy(self.settings.maxmemory_policy()) {
+            None => true,
+            Some((among, _)) => DbIndex::all().all(|db| self.candidates(db, among) == 0),
+        }
+    }
+
     /// Ends an entry: evicts what the limit asks for. `before_bytes` is [`State::used_bytes`] before the entry.
     pub fn evict(
         &mut self,

@@ -16,6 +16,7 @@
 //! `&Read`) in its group's folder, and a row in `table/<group>.rs` that points at it. A golden script in
 //! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
 
+mod answering;
 mod args;
 mod bitmaps;
 mod command;
@@ -54,6 +55,7 @@ mod streams;
 mod strings;
 pub mod table;
 
+pub use answering::{Answering, Called};
 pub use args::Args;
 pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
@@ -65,6 +67,7 @@ pub use events::{Event, EventClass, EventClasses, Events, Message, Notice};
 pub use eviction::{Evicted, reads_count};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
+pub use quorate_script::LogLevel;
 pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};

@@ -20,7 +20,7 @@ mod values;
 use chance::Chance;
 use generate::{Generator, Request};
 use quorate_commands::{
-    Args, EventClasses, Events, Notice, Route, Settings, State, WriteContext, resolve, write,
+    Answering, Args, EventClasses, Events, Notice, Route, Settings, State, WriteContext, resolve, write,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};
@@ -75,7 +75,7 @@ impl Machine {
             let mut own = Rng::from_u64(entry.seed ^ version.0);
             let is_write = matches!(command.route, Route::Write(_));
             let (rng, reply) = if is_write { (&mut rng, &mut writes) } else { (&mut own, &mut reads) };
-            let node = (!is_write).then_some(&self.node);
+            let node = (!is_write).then_some(&self.node as &dyn Answering);
             let now = self.state.clock;
             let context = WriteContext { db: *db, now, version, rng, events: &mut events, node };
             if is_write || self.answers_reads {

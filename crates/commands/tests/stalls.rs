@@ -9,7 +9,7 @@ use quorate_keyspace::{Garbage, Millis, Rng};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const ELEMENTS: u64 = 6_000;
+const ELEMENTS: u64 = 8_000;
 /// A bucket or a block and a node for each level above it, of all structures that a value has.
 const BYTES_PER_WRITE_MAX: u64 = 64 * 1024;
 
@@ -66,6 +66,22 @@ fn no_write_beside_a_snapshot_copies_a_huge_value() {
         }
         assert_eq!(snapshot.digest(), before, "{name}");
     }
+}
+
+#[test]
+fn no_write_beside_a_snapshot_copies_more_than_a_bucket_of_small_values() {
+    // About as many bytes as a small value has: its neighbours are copied with it.
+    let set = |n: u64, what: &str| format!("HSET key:{n} a {n:0>60} b {n:0>60} c {n:0>60} d {what}");
+    let mut node = Measured::new();
+    (0..ELEMENTS).for_each(|n| drop(run(&mut node, &set(n, "first"))));
+    let snapshot = node.state.capture();
+    let before = snapshot.digest();
+    for n in 0..ELEMENTS {
+        let request = set(n * 7919 % ELEMENTS, "other");
+        let (allocated, freed, _) = run(&mut node, &request);
+        assert!(allocated.max(freed) <= BYTES_PER_WRITE_MAX, "{request}: {allocated} B, {freed} B");
+    }
+    assert_eq!(snapshot.digest(), before);
 }
 
 /// What removes the value: the bytes that it allocated and freed, and what is to be freed elsewhere.

@@ -11,7 +11,7 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Args, Command, Events, Read, State, WriteContext};
+use quorate_commands::{Answering, Args, Command, Events, Read, State, WriteContext};
 use quorate_keyspace::{DbIndex, Rng, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
@@ -236,8 +236,8 @@ impl Run<'_> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        let Front { node_settings, stats, .. } = self.here.front;
-        let (node, lookups) = (Some(node_settings), Some(&stats.lookups));
+        let front = self.here.front;
+        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
         Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
@@ -253,6 +253,7 @@ impl Run<'_> {
     fn write(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
         let args = Args::new(&request.args);
         self.executed += 1;
+        let answers = command.is_some();
         let command = match command {
             Some(command) => command,
             // The origin has checked the request against the same table; one that fails here fails on
@@ -268,7 +269,8 @@ impl Run<'_> {
             version: self.version,
             rng: &mut self.rng,
             events: &mut self.events,
-            node: None,
+            // Its origin answers it, and knows its command.
+            node: answers.then_some(self.front as &dyn Answering),
         };
         quorate_commands::write(self.state, context, command, args, reply);
     }

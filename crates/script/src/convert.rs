@@ -3,6 +3,8 @@
 //! For: what `redis.call` gives back, and what a script's result is to the client.
 //! Invariant: whatever a script returns, cycles included, its reply is finite and counted.
 
+use std::vec::IntoIter;
+
 use mlua::{Lua, Table};
 use quorate_resp::{Reply, Value as Answer};
 
@@ -10,7 +12,7 @@ use crate::arguments::{coerced_bytes, number_of};
 use crate::format::format_g;
 use crate::meter::Meter;
 use crate::raise;
-use crate::tables::sorted;
+use crate::tables::{Key, sorted};
 
 /// How deep a script's reply may be nested.
 const DEPTH_MAX: usize = 200;
@@ -89,12 +91,51 @@ pub(crate) fn to_lua(lua: &Lua, meter: &Meter, answer: &Answer, resp3: bool) -> 
 /// # Errors
 /// The run has ended while its result was written: what is in the reply is to be dropped.
 pub(crate) fn to_reply(
+    lua: &Lua,
     meter: &Meter,
     value: &mlua::Value,
     resp3: bool,
     reply: &mut Reply,
 ) -> mlua::Result<()> {
-    Writer { meter, resp3, reply }.value(value, 0)
+    let mut writer = Writer { meter, resp3, reply };
+    // Tables that are open wait in a list and not on the stack, whose size is the thread's.
+    let mut open = Vec::new();
+    writer.begin(value, &mut open)?;
+    while let Some(table) = open.last_mut() {
+        match table.next(lua)? {
+            Some(value) => writer.begin(&value, &mut open)?,
+            None => drop(open.pop()),
+        }
+    }
+    Ok(())
+}
+
+/// A table of which a part is written. Its elements are taken one at a time: there may be few references into Lua at
+/// once.
+enum Open {
+    Array { table: Table, at: usize, len: usize },
+    Map { table: Table, keys: IntoIter<Key>, value: Option<mlua::Value> },
+    Set { keys: IntoIter<Key> },
+}
+
+impl Open {
+    fn next(&mut self, lua: &Lua) -> mlua::Result<Option<mlua::Value>> {
+        match self {
+            Open::Array { at, len, .. } if *at == *len => Ok(None),
+            Open::Array { table, at, .. } => {
+                *at += 1;
+                table.raw_get(*at).map(Some)
+            }
+            Open::Map { value: value @ Some(_), .. } => Ok(value.take()),
+            Open::Map { table, keys, value } => {
+                let Some(key) = keys.next() else { return Ok(None) };
+                let key = key.to_lua(lua)?;
+                *value = Some(table.raw_get(&key)?);
+                Ok(Some(key))
+            }
+            Open::Set { keys } => keys.next().map(|key| key.to_lua(lua)).transpose(),
+        }
+    }
 }
 
 struct Writer<'a> {
@@ -104,7 +145,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn value(&mut self, value: &mlua::Value, depth: usize) -> mlua::Result<()> {
+    /// Writes a plain value, or opens a table.
+    fn begin(&mut self, value: &mlua::Value, open: &mut Vec<Open>) -> mlua::Result<()> {
         raise::charge(self.meter, VALUE_STEPS)?;
         match value {
             mlua::Value::String(string) => {
@@ -113,8 +155,10 @@ impl Writer<'_> {
             }
             mlua::Value::Boolean(truth) if self.resp3 => self.reply.boolean(*truth),
             mlua::Value::Boolean(true) => self.reply.integer(1),
-            mlua::Value::Table(_) if depth >= DEPTH_MAX => self.reply.error("ERR reached lua stack limit"),
-            mlua::Value::Table(table) => self.table(table, depth + 1)?,
+            mlua::Value::Table(_) if open.len() >= DEPTH_MAX => {
+                self.reply.error("ERR reached lua stack limit");
+            }
+            mlua::Value::Table(table) => open.extend(self.table(table)?),
             other => match number_of(other) {
                 Some(number) => self.reply.integer(truncated(number)),
                 None => self.reply.null(),
@@ -123,7 +167,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
+    /// Writes what a table stands for, or its head: then the elements follow.
+    fn table(&mut self, table: &Table) -> mlua::Result<Option<Open>> {
         raise::charge(self.meter, TABLE_STEPS)?;
         use mlua::Value::{String, Table};
         let field = |name: &str| table.raw_get::<mlua::Value>(name);
@@ -139,37 +184,24 @@ impl Writer<'_> {
         } else if let Some((format, text)) = verbatim(&field("verbatim_string")?)? {
             self.reply.verbatim(&format, &text);
         } else if let Table(map) = field("map")? {
-            let pairs = sorted(self.meter, &map)?;
-            self.reply.map(pairs.len());
-            for (key, value) in &pairs {
-                self.value(key, depth)?;
-                self.value(value, depth)?;
-            }
+            let keys = sorted(self.meter, &map)?;
+            self.reply.map(keys.len());
+            return Ok(Some(Open::Map { table: map, keys: keys.into_iter(), value: None }));
         } else if let Table(set) = field("set")? {
-            let pairs = sorted(self.meter, &set)?;
-            self.reply.set(pairs.len());
-            for (key, _) in &pairs {
-                self.value(key, depth)?;
-            }
+            let keys = sorted(self.meter, &set)?;
+            self.reply.set(keys.len());
+            return Ok(Some(Open::Set { keys: keys.into_iter() }));
         } else {
-            self.array(table, depth)?;
-        }
-        Ok(())
-    }
-
-    /// The elements up to the first that is nil.
-    fn array(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
-        let mut items = Vec::new();
-        for i in 1.. {
-            let item: mlua::Value = table.raw_get(i)?;
-            if item.is_nil() {
-                break;
+            // The elements up to the first that is nil.
+            let mut len = 0;
+            while !table.raw_get::<mlua::Value>(len + 1)?.is_nil() {
+                raise::charge(self.meter, VALUE_STEPS)?;
+                len += 1;
             }
-            raise::charge(self.meter, VALUE_STEPS)?;
-            items.push(item);
+            self.reply.array(len);
+            return Ok(Some(Open::Array { table: table.clone(), at: 0, len }));
         }
-        self.reply.array(items.len());
-        items.iter().try_for_each(|item| self.value(item, depth))
+        Ok(None)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::arguments::{Arguments, number_of, type_name};
 use crate::format::format_g;
 use crate::meter::{Meter, SharedMeter};
 use crate::raise;
-use crate::tables::sorted;
+use crate::tables::{Key, sorted};
 
 mod decode;
 
@@ -183,12 +183,10 @@ fn encode(lua: &Lua, meter: &Meter, switches: Switches, args: &Arguments) -> Res
     lua.create_string(writer.out)
 }
 
-type Pairs = std::iter::Peekable<std::vec::IntoIter<(Value, Value)>>;
-
 /// A table of which a part is written.
 enum Open {
-    Array { pairs: Pairs, at: usize, len: usize },
-    Object { pairs: Pairs, first: bool },
+    Array { table: Table, at: usize, len: usize },
+    Object { table: Table, keys: std::vec::IntoIter<Key>, first: bool },
 }
 
 fn table_end(open: Option<&Open>) -> u8 {
@@ -214,14 +212,14 @@ impl Writer<'_> {
         self.begin(value, &mut open)?;
         while let Some(table) = open.last_mut() {
             let next = match table {
-                Open::Array { pairs, at, len } => {
+                Open::Array { table, at, len } => {
                     *at += 1;
-                    let here = *at as f64;
-                    let next = pairs.next_if(|(key, _)| number_of(key) == Some(here));
-                    (*at <= *len).then(|| next.map_or(Value::Nil, |(_, value)| value))
+                    if *at <= *len { Some(table.raw_get::<Value>(*at)?) } else { None }
                 }
-                Open::Object { pairs, first } => match pairs.next() {
-                    Some((key, value)) => {
+                Open::Object { table, keys, first } => match keys.next() {
+                    Some(key) => {
+                        let key = key.to_lua(self.lua)?;
+                        let value: Value = table.raw_get(&key)?;
                         if !std::mem::take(first) {
                             self.out.push(b',');
                         }
@@ -264,13 +262,13 @@ impl Writer<'_> {
                         format!("Cannot serialise, excessive nesting ({depth})"),
                     ));
                 }
-                let pairs = sorted(self.meter, table)?;
-                let len = self.array_length(&pairs, table)?;
-                let pairs = pairs.into_iter().peekable();
+                let keys = sorted(self.meter, table)?;
+                let len = self.array_length(&keys, table)?;
                 self.out.push(if len.is_some() { b'[' } else { b'{' });
+                let table = table.clone();
                 open.push(match len {
-                    Some(len) => Open::Array { pairs, at: 0, len },
-                    None => Open::Object { pairs, first: true },
+                    Some(len) => Open::Array { table, at: 0, len },
+                    None => Open::Object { table, keys: keys.into_iter(), first: true },
                 });
             }
             other => match number_of(other) {
@@ -296,19 +294,19 @@ impl Writer<'_> {
     }
 
     /// How long the table is as an array; nothing if it is an object, as an empty table is.
-    fn array_length(&self, pairs: &[(Value, Value)], table: &Table) -> Result<Option<usize>> {
+    fn array_length(&self, keys: &[Key], table: &Table) -> Result<Option<usize>> {
         let mut most = 0.0_f64;
-        for (key, _) in pairs {
-            match number_of(key).filter(|number| *number >= 1.0 && number.fract() == 0.0) {
+        for key in keys {
+            match key.number().filter(|number| *number >= 1.0 && number.fract() == 0.0) {
                 Some(number) => most = most.max(number),
                 None => return Ok(None),
             }
         }
-        if pairs.is_empty() {
+        if keys.is_empty() {
             return Ok(None);
         }
         let sparse = self.switches.sparse_ratio > 0
-            && most > pairs.len() as f64 * self.switches.sparse_ratio as f64
+            && most > keys.len() as f64 * self.switches.sparse_ratio as f64
             && most > self.switches.sparse_safe as f64;
         match sparse {
             false => Ok(Some(most as usize)),

@@ -44,8 +44,8 @@ pub(crate) fn name_of(code: &[u8]) -> std::result::Result<String, String> {
         let has_line = code.starts_with(b"#!");
         return Err(if has_line { "Invalid library metadata" } else { "Missing library metadata" }.into());
     };
-    let mut words = shebang::words(line);
-    let engine = words.next().ok_or("Invalid library metadata")?;
+    let words = shebang::quoted_words(line).ok_or("Invalid library metadata")?;
+    let (engine, words) = words.split_first().ok_or("Invalid library metadata")?;
     let mut name = None;
     for word in words {
         let is_name = word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"name="));
@@ -58,7 +58,7 @@ pub(crate) fn name_of(code: &[u8]) -> std::result::Result<String, String> {
     }
     let name = name.ok_or("Library name was not given")?;
     let name = valid_name(name).ok_or(BAD_NAME)?;
-    if engine != b"#!lua" {
+    if !engine.eq_ignore_ascii_case(b"#!lua") {
         let engine = String::from_utf8_lossy(engine.strip_prefix(b"#!").unwrap_or(engine)).into_owned();
         return Err(format!("Engine '{engine}' not found"));
     }
@@ -81,13 +81,13 @@ pub(crate) fn register_function(
     registered: &SharedRegistered,
 ) -> Result<mlua::Function> {
     let (meter, registered) = (meter.clone(), registered.clone());
-    lua.create_function(move |_, args: Arguments| {
+    lua.create_function(move |lua, args: Arguments| {
         let mut registered = registered.borrow_mut();
         let Some(registered) = registered.as_mut() else {
             return Err(raise::reply("ERR redis.register_function can only be called on FUNCTION LOAD command"));
         };
         let (function, callback) = match args.values() {
-            [Value::Table(named)] => named_arguments(&meter, named)?,
+            [Value::Table(named)] => named_arguments(lua, &meter, named)?,
             [_] => return refuse(
                 "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
             ),
@@ -121,9 +121,11 @@ fn positional_arguments(name: &Value, callback: &Value) -> Result<(Function, mlu
     Ok((Function { name, description: None, flags: Flags::default() }, callback.clone()))
 }
 
-fn named_arguments(meter: &Meter, named: &Table) -> Result<(Function, mlua::Function)> {
+fn named_arguments(lua: &Lua, meter: &Meter, named: &Table) -> Result<(Function, mlua::Function)> {
     let (mut name, mut description, mut callback, mut flags) = (None, None, None, Flags::default());
-    for (key, value) in sorted(meter, named)? {
+    for key in sorted(meter, named)? {
+        let key = key.to_lua(lua)?;
+        let value: Value = named.raw_get(&key)?;
         let Some(key) = coerced_bytes(&key) else {
             return refuse("named argument key given to redis.register_function is not a string");
         };

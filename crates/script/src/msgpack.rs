@@ -5,7 +5,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 use crate::arguments::{Arguments, number_of};
 use crate::meter::{Meter, SharedMeter};
 use crate::raise;
-use crate::tables::sorted;
+use crate::tables::{Key, sorted};
 
 /// Tables nested deeper are written as nil.
 const ENCODE_DEPTH_MAX: usize = 16;
@@ -48,12 +48,12 @@ fn pack(lua: &Lua, meter: &Meter, args: &Arguments) -> Result<LuaString> {
     }
     let mut out = Vec::new();
     for value in args.values() {
-        encode(meter, &mut out, value, 0)?;
+        encode(lua, meter, &mut out, value, 0)?;
     }
     lua.create_string(out)
 }
 
-fn encode(meter: &Meter, out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
+fn encode(lua: &Lua, meter: &Meter, out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
     raise::charge(meter, 20)?;
     match value {
         Value::String(string) => {
@@ -64,15 +64,17 @@ fn encode(meter: &Meter, out: &mut Vec<u8>, value: &Value, depth: usize) -> Resu
         }
         Value::Boolean(truth) => out.push(if *truth { 0xc3 } else { 0xc2 }),
         Value::Table(table) if depth < ENCODE_DEPTH_MAX => {
-            let pairs = sorted(meter, table)?;
-            if is_array(&pairs) {
-                head(out, pairs.len(), (0x90, 16), None, 0xdc);
-                return pairs.iter().try_for_each(|(_, item)| encode(meter, out, item, depth + 1));
+            let keys = sorted(meter, table)?;
+            if is_array(&keys) {
+                head(out, keys.len(), (0x90, 16), None, 0xdc);
+                let mut items = 1..=keys.len();
+                return items.try_for_each(|i| encode(lua, meter, out, &table.raw_get(i)?, depth + 1));
             }
-            head(out, pairs.len(), (0x80, 16), None, 0xde);
-            for (key, item) in &pairs {
-                encode(meter, out, key, depth + 1)?;
-                encode(meter, out, item, depth + 1)?;
+            head(out, keys.len(), (0x80, 16), None, 0xde);
+            for key in &keys {
+                let key = key.to_lua(lua)?;
+                encode(lua, meter, out, &key, depth + 1)?;
+                encode(lua, meter, out, &table.raw_get(key)?, depth + 1)?;
             }
         }
         other => match number_of(other) {
@@ -84,8 +86,8 @@ fn encode(meter: &Meter, out: &mut Vec<u8>, value: &Value, depth: usize) -> Resu
 }
 
 /// Keys 1 to n and nothing else, in order; an empty table as well.
-fn is_array(pairs: &[(Value, Value)]) -> bool {
-    pairs.iter().enumerate().all(|(i, (key, _))| number_of(key) == Some((i + 1) as f64))
+fn is_array(keys: &[Key]) -> bool {
+    keys.iter().enumerate().all(|(i, key)| key.number() == Some((i + 1) as f64))
 }
 
 /// A length, in the shortest form: within the first byte, or in 1, 2 or 4 bytes after it.

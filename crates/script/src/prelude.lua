@@ -333,6 +333,7 @@ local loading = {}
 for name, value in real_next, visible do
   loading[name] = value
 end
+loading.math, loading.getmetatable = nil, nil
 loading.redis = protect(setmetatable(native.loading, missing_is_an_error))
 
 local globals = protect(visible)

@@ -156,7 +156,7 @@ fn call(
             raise::seen(lua, &shared.meter, value.clone())?;
         }
         if finished {
-            to_reply(&shared.meter, &value, shared.resp3.get(), reply)
+            to_reply(lua, &shared.meter, &value, shared.resp3.get(), reply)
         } else {
             reply.error_bytes(&error_text(job.name, &value)?);
             Ok(())

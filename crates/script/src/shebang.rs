@@ -90,6 +90,34 @@ pub(crate) fn split(body: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(body.split_at(end))
 }
 
+/// Words as a command line has them: parts in quotes are taken with their spaces. Nothing if a quote stays open.
+pub(crate) fn quoted_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    let mut bytes = line.iter().copied().peekable();
+    loop {
+        while bytes.next_if(u8::is_ascii_whitespace).is_some() {}
+        bytes.peek()?;
+        let mut word = Vec::new();
+        while let Some(byte) = bytes.next_if(|byte| !byte.is_ascii_whitespace()) {
+            if !matches!(byte, b'"' | b'\'') {
+                word.push(byte);
+                continue;
+            }
+            loop {
+                match bytes.next()? {
+                    end if end == byte => break,
+                    b'\\' => word.push(bytes.next()?),
+                    other => word.push(other),
+                }
+            }
+        }
+        words.push(word);
+        if bytes.peek().is_none() {
+            return Some(words);
+        }
+    }
+}
+
 pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
@@ -97,6 +125,18 @@ pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_may_be_quoted() {
+        for (line, words) in [
+            ("#!lua name=\"a b\"", Some(vec!["#!lua", "name=a b"])),
+            ("'x' \"\\\"\"", Some(vec!["x", "\""])),
+            ("#!lua name=\"a", None),
+        ] {
+            let expected = words.map(|words| words.into_iter().map(|w| w.as_bytes().to_vec()).collect());
+            assert_eq!(quoted_words(line.as_bytes()), expected, "{line}");
+        }
+    }
 
     #[test]
     fn first_lines_are_read() {

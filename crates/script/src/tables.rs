@@ -33,7 +33,11 @@ pub(crate) fn install(
     let shared = meter.clone();
     let keys = move |lua: &Lua, table: Table| {
         let keys = sorted(&shared, &table).map_err(|error| told(lua, error))?;
-        lua.create_sequence_from(keys.into_iter().map(|(key, _)| key))
+        let list = lua.create_table_with_capacity(keys.len(), 0)?;
+        for (i, key) in keys.iter().enumerate() {
+            list.raw_set(i + 1, key.to_lua(lua)?)?;
+        }
+        Ok(list)
     };
     native.raw_set("keys", lua.create_function(keys)?)?;
     let shared = meter.clone();
@@ -49,49 +53,85 @@ fn told(lua: &Lua, error: mlua::Error) -> mlua::Error {
     }
 }
 
-/// The pairs of a table in our order.
-///
-/// # Errors
-/// It has more than one key that has no order: a table, a function, a thread.
-pub(crate) fn sorted(meter: &Meter, table: &Table) -> Result<Vec<(Value, Value)>> {
-    let mut pairs = Vec::new();
-    table.for_each(|key: Value, value: Value| {
-        pairs.push((key, value));
-        Ok(())
-    })?;
-    raise::charge(meter, pairs.len() * 30 + 1)?;
-    let in_order =
-        |pairs: &[(Value, Value)]| pairs.windows(2).all(|two| order(&two[0].0, &two[1].0) == Ordering::Less);
-    if !in_order(&pairs) {
-        pairs.sort_by(|(a, _), (b, _)| order(a, b));
+/// A key of a table. It refers to no object of Lua but where it has to: there may be 8000 such references at a time.
+#[derive(Debug, Clone)]
+pub(crate) enum Key {
+    Number(f64),
+    Bytes(Vec<u8>),
+    Boolean(bool),
+    /// A table, a function, a thread or a pointer; of those that have no order there is one at most.
+    Other(Value),
+}
+
+impl Key {
+    fn of(value: Value) -> Key {
+        match value {
+            Value::String(string) => Key::Bytes(string.as_bytes().to_vec()),
+            Value::Boolean(truth) => Key::Boolean(truth),
+            other => number_of(&other).map_or(Key::Other(other), Key::Number),
+        }
     }
-    if pairs.iter().rev().take_while(|(key, _)| rank(key) == UNORDERED).count() > 1 {
-        let text = "Script attempted to walk a table whose keys have no order: tables or functions";
-        return Err(mlua::Error::external(raise::Raised::Text(text.into())));
+
+    pub(crate) fn to_lua(&self, lua: &Lua) -> Result<Value> {
+        Ok(match self {
+            Key::Number(number) => Value::Number(*number),
+            Key::Bytes(bytes) => Value::String(lua.create_string(bytes)?),
+            Key::Boolean(truth) => Value::Boolean(*truth),
+            Key::Other(value) => value.clone(),
+        })
     }
-    Ok(pairs)
+
+    pub(crate) fn number(&self) -> Option<f64> {
+        if let Key::Number(number) = self { Some(*number) } else { None }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Key::Number(_) => 0,
+            Key::Bytes(_) => 1,
+            Key::Boolean(_) => 2,
+            Key::Other(Value::LightUserData(_)) => 3,
+            Key::Other(_) => UNORDERED,
+        }
+    }
 }
 
 const UNORDERED: u8 = 4;
 
-fn rank(key: &Value) -> u8 {
-    match key {
-        Value::Integer(_) | Value::Number(_) => 0,
-        Value::String(_) => 1,
-        Value::Boolean(_) => 2,
-        Value::LightUserData(_) => 3,
-        _ => UNORDERED,
+/// The keys of a table in our order.
+///
+/// # Errors
+/// It has more than one key that has no order: a table, a function, a thread.
+pub(crate) fn sorted(meter: &Meter, table: &Table) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    let (mut bytes, mut unordered) = (0, 0);
+    table.for_each(|key: Value, _: Value| {
+        let key = Key::of(key);
+        unordered += usize::from(key.rank() == UNORDERED);
+        if unordered > 1 {
+            let text = "Script attempted to walk a table whose keys have no order: tables or functions";
+            return Err(mlua::Error::external(raise::Raised::Text(text.into())));
+        }
+        if let Key::Bytes(name) = &key {
+            bytes += name.len();
+        }
+        keys.push(key);
+        Ok(())
+    })?;
+    raise::charge(meter, keys.len() * 30 + bytes / 8 + 1)?;
+    let in_order = |keys: &[Key]| keys.windows(2).all(|two| order(&two[0], &two[1]) == Ordering::Less);
+    if !in_order(&keys) {
+        keys.sort_by(order);
     }
+    Ok(keys)
 }
 
-fn order(a: &Value, b: &Value) -> Ordering {
+fn order(a: &Key, b: &Key) -> Ordering {
     match (a, b) {
-        (Value::String(a), Value::String(b)) => a.as_bytes()[..].cmp(&b.as_bytes()[..]),
-        (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
-        _ => match (number_of(a), number_of(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => rank(a).cmp(&rank(b)),
-        },
+        (Key::Bytes(a), Key::Bytes(b)) => a.cmp(b),
+        (Key::Boolean(a), Key::Boolean(b)) => a.cmp(b),
+        (Key::Number(a), Key::Number(b)) => a.total_cmp(b),
+        _ => a.rank().cmp(&b.rank()),
     }
 }
 

@@ -1,52 +1,89 @@
 //! The commands that a script calls.
 //!
 //! For: finding them, refusing what a script may not do, running them in the script's own context.
-//! Leaves to others: replies as Lua sees them (`quorate-script`). Invariant: no answer depends on the node.
+//! Leaves to others: replies as Lua sees them (`quorate-script`), what the answering node is told (`tally`).
+//! Invariant: no answer depends on the node.
 
 use bytes::{Bytes, BytesMut};
 use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Reply, Value};
-use quorate_script::{Host, LogLevel};
+use quorate_script::{Flag as ScriptFlag, Flags, Host, LogLevel};
 
-use crate::{Args, Command, Error, Flag, Read, Route, SessionCommand, Write, resolve};
+use super::tally::Tally;
+use crate::{Args, Command, Error, Flag, Read, Route, SessionCommand, Write, lookup, resolve};
+
+/// What a script may do besides reading, by what it declares and by the memory limit when it begins.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    writes: bool,
+    /// Until its first write: then the rest follows, whatever it takes.
+    may_add: bool,
+}
 
 /// A script that may write.
 pub(super) struct Writing<'w, 'a> {
     write: &'w mut Write<'a>,
-    read_only: bool,
+    rules: Rules,
+    tally: Tally<'a>,
     reply: Reply,
 }
 
 impl<'w, 'a> Writing<'w, 'a> {
-    pub(super) fn new(write: &'w mut Write<'a>, read_only: bool) -> Writing<'w, 'a> {
-        Writing { write, read_only, reply: Reply::new(Protocol::Resp2) }
+    /// # Errors
+    /// The memory limit is reached, and the script declares itself, but not that it may run all the same.
+    pub(super) fn new(write: &'w mut Write<'a>, declared: Option<Flags>) -> Result<Writing<'w, 'a>, Error> {
+        let has = |flag| declared.is_some_and(|flags| flags.has(flag));
+        let writes = !has(ScriptFlag::NoWrites);
+        let may_add = has(ScriptFlag::AllowOom) || !write.state.is_full();
+        if declared.is_some() && writes && !may_add {
+            return Err(Error::text(OUT_OF_MEMORY));
+        }
+        let tally = Tally::new(write.node);
+        Ok(Writing { write, rules: Rules { writes, may_add }, tally, reply: Reply::new(Protocol::Resp2) })
+    }
+
+    /// The run is over; this is the reply of its script.
+    pub(super) fn finish(self, reply: &[u8]) {
+        self.tally.finish(reply);
     }
 }
 
 /// A script that only reads.
 pub(super) struct Reading<'a> {
     read: Read<'a>,
+    tally: Tally<'a>,
     reply: Reply,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(read: Read<'a>) -> Reading<'a> {
-        Reading { read, reply: Reply::new(Protocol::Resp2) }
+        Reading { read, tally: Tally::new(read.node), reply: Reply::new(Protocol::Resp2) }
+    }
+
+    /// The run is over; this is the reply of its script.
+    pub(super) fn finish(self, reply: &[u8]) {
+        self.tally.finish(reply);
     }
 }
 
 impl Host for Writing<'_, '_> {
     fn call(&mut self, args: &[Vec<u8>], resp3: bool) -> Value {
-        let Writing { write, read_only, reply } = self;
-        answer(reply, args, resp3, |args, reply| {
-            let command = callable(args, *read_only)?;
-            match command.route {
+        let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let args = Args::new(&slices);
+        let Writing { write, rules, tally, reply } = self;
+        let command = match callable(args, *rules) {
+            Ok(command) => command,
+            Err((command, error)) => return tally.refused(command, &error),
+        };
+        rules.may_add |= command.flags.has(Flag::Write);
+        tally.called(command, || {
+            answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => {
                     let now = write.now.0;
-                    of_the_session(kind, command, args, now, &mut write.db, reply)
+                    of_the_session(kind, args, now, &mut write.db, reply)
                 }
                 _ => write.run(command, args, reply),
-            }
+            })
         })
     }
 
@@ -54,8 +91,8 @@ impl Host for Writing<'_, '_> {
         exists(args)
     }
 
-    fn log(&mut self, _: LogLevel, _: &[u8]) {
-        // Nodes have no log that a command could write to: each would write the line.
+    fn log(&mut self, level: LogLevel, line: &[u8]) {
+        self.tally.log(level, line);
     }
 
     fn seed(&mut self) -> u64 {
@@ -65,17 +102,22 @@ impl Host for Writing<'_, '_> {
 
 impl Host for Reading<'_> {
     fn call(&mut self, args: &[Vec<u8>], resp3: bool) -> Value {
-        let Reading { read, reply } = self;
-        answer(reply, args, resp3, |args, reply| {
-            let command = callable(args, true)?;
-            match command.route {
-                Route::Session(kind) => of_the_session(kind, command, args, read.now.0, &mut read.db, reply),
+        let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let args = Args::new(&slices);
+        let Reading { read, tally, reply } = self;
+        let command = match callable(args, Rules { writes: false, may_add: true }) {
+            Ok(command) => command,
+            Err((command, error)) => return tally.refused(command, &error),
+        };
+        tally.called(command, || {
+            answer(reply, resp3, |reply| match command.route {
+                Route::Session(kind) => of_the_session(kind, args, read.now.0, &mut read.db, reply),
                 Route::Read(run) => {
                     read.seed = read.rng().next_u64();
                     run(read, args, reply)
                 }
-                _ => Err(Error::text("ERR Write commands are not allowed from read-only scripts.")),
-            }
+                _ => Err(Error::text(READ_ONLY)),
+            })
         })
     }
 
@@ -83,23 +125,23 @@ impl Host for Reading<'_> {
         exists(args)
     }
 
-    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+    fn log(&mut self, level: LogLevel, line: &[u8]) {
+        self.tally.log(level, line);
+    }
 
     fn seed(&mut self) -> u64 {
         self.read.seed
     }
 }
 
+const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+const NOT_IN_SCRIPTS: &str = "ERR This Redis command is not allowed from script";
+const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
+
 /// Runs a command into `reply` and reads it back.
-fn answer(
-    reply: &mut Reply,
-    args: &[Vec<u8>],
-    resp3: bool,
-    run: impl FnOnce(Args<'_>, &mut Reply) -> Result<(), Error>,
-) -> Value {
+fn answer(reply: &mut Reply, resp3: bool, run: impl FnOnce(&mut Reply) -> Result<(), Error>) -> Value {
     reply.set_protocol(if resp3 { Protocol::Resp3 } else { Protocol::Resp2 });
-    let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    if let Err(error) = run(Args::new(&slices), reply) {
+    if let Err(error) = run(reply) {
         reply.truncate(0);
         return Value::Error(Bytes::from(error.to_string()));
     }
@@ -112,20 +154,27 @@ fn answer(
     }
 }
 
-/// The command that a script asks for, if a script may ask for it.
-fn callable(args: Args<'_>, read_only: bool) -> Result<&'static Command, Error> {
+/// The command that a script asks for, if a script may ask for it now; else why not, and the command if there is one.
+fn callable(args: Args<'_>, rules: Rules) -> Result<&'static Command, (Option<&'static Command>, Error)> {
     let command = resolve(args).map_err(|error| match error {
-        Error::WrongArity(_) => Error::text("ERR Wrong number of args calling Redis command from script"),
-        Error::UnknownCommand { .. } | Error::UnknownSubcommand { .. } => {
-            Error::text("ERR Unknown Redis command called from script")
+        Error::WrongArity(_) => {
+            let text = "ERR Wrong number of args calling Redis command from script";
+            (lookup(&args[0]), Error::text(text))
         }
-        other => other,
+        Error::UnknownCommand { .. } | Error::UnknownSubcommand { .. } => {
+            (None, Error::text("ERR Unknown Redis command called from script"))
+        }
+        other => (lookup(&args[0]), other),
     })?;
+    let refuse = |text: &'static str| Err((Some(command), Error::text(text)));
     if command.flags.has(Flag::NoScript) {
-        return Err(Error::text("ERR This Redis command is not allowed from script"));
+        return refuse(NOT_IN_SCRIPTS);
     }
-    if read_only && (command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate)) {
-        return Err(Error::text("ERR Write commands are not allowed from read-only scripts."));
+    if !rules.writes && (command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate)) {
+        return refuse(READ_ONLY);
+    }
+    if !rules.may_add && command.flags.has(Flag::DenyOom) {
+        return refuse(OUT_OF_MEMORY);
     }
     Ok(command)
 }
@@ -133,7 +182,6 @@ fn callable(args: Args<'_>, read_only: bool) -> Result<&'static Command, Error> 
 /// The few commands of a connection that make sense in a script.
 fn of_the_session(
     kind: SessionCommand,
-    command: &Command,
     args: Args<'_>,
     now: i64,
     db: &mut DbIndex,
@@ -156,10 +204,8 @@ fn of_the_session(
             *db = DbIndex::new(index).ok_or(Error::DbOutOfRange)?;
             reply.ok();
         }
-        _ => {
-            let name = command.full_name();
-            return Err(Error::text(format!("ERR command '{name}' is not supported in scripts by Quorate")));
-        }
+        // What else there is needs a connection, which a script has not.
+        _ => return Err(Error::text(NOT_IN_SCRIPTS)),
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `FUNCTION` and its subcommands.
 
+use std::collections::BTreeSet;
+
 use quorate_resp::Reply;
 use quorate_script::{Function, Library};
 
@@ -46,9 +48,12 @@ fn add(scripts: &mut Scripts, library: Library, replace: bool) -> Result<(), Err
         }
         scripts.remove_library(library.name.as_bytes());
     }
-    if let Some(taken) =
-        library.functions.iter().find(|function| scripts.function(function.name.as_bytes()).is_some())
-    {
+    let mut names = BTreeSet::new();
+    let is_taken = |function: &&Function| {
+        scripts.function(function.name.as_bytes()).is_some()
+            || !names.insert(function.name.to_ascii_lowercase())
+    };
+    if let Some(taken) = library.functions.iter().find(is_taken) {
         return Err(failed(format!("Function {} already exists", taken.name)));
     }
     if scripts.libraries_bytes() + library.code.len() > LIBRARIES_BYTES_MAX {
@@ -140,9 +145,7 @@ fn write_function(function: &Function, reply: &mut Reply) {
 
 /// `FUNCTION STATS`
 pub(crate) fn stats(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let libraries = read.state.scripts.libraries();
-    let (count, functions) = libraries
-        .fold((0, 0), |(count, functions), library| (count + 1, functions + library.functions.len()));
+    let scripts = &read.state.scripts;
     reply.map(2);
     reply.bulk(b"running_script");
     reply.null();
@@ -151,9 +154,9 @@ pub(crate) fn stats(read: &Read<'_>, _: Args<'_>, reply: &mut Reply) -> Result<(
     reply.bulk(b"LUA");
     reply.map(2);
     reply.bulk(b"libraries_count");
-    reply.count(count);
+    reply.count(scripts.libraries_count());
     reply.bulk(b"functions_count");
-    reply.count(functions);
+    reply.count(scripts.functions_count());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod cache;
 mod caller;
 mod dump;
 mod libraries;
+mod tally;
 
 pub(crate) use self::cache::{debug, exists, flush, kill, load};
 pub(crate) use self::libraries::{
@@ -66,10 +67,11 @@ pub(crate) fn evalsha_ro(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> 
 pub(crate) fn fcall(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let (library, name, flags) = function(&write.state.scripts, args)?;
     let (keys, args) = function_arguments(args)?;
-    let read_only = flags.has(Flag::NoWrites);
     let call = Call { sha: &library.sha, code: &library.library.code, keys, args, limits: Limits::RUN };
-    let db = write.db;
-    quorate_script::call_function(call, &name, &mut Writing::new(write, read_only), reply);
+    let (db, start) = (write.db, reply.len());
+    let mut host = Writing::new(write, Some(flags))?;
+    quorate_script::call_function(call, &name, &mut host, reply);
+    host.finish(&reply.as_bytes()[start..]);
     write.db = db;
     Ok(())
 }
@@ -80,7 +82,9 @@ pub(crate) fn fcall_ro(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Re
     let (keys, args) = function_arguments(args)?;
     must_only_read(Some(flags))?;
     let call = Call { sha: &library.sha, code: &library.library.code, keys, args, limits: Limits::RUN };
-    quorate_script::call_function(call, &name, &mut Reading::new(*read), reply);
+    let (mut host, start) = (Reading::new(*read), reply.len());
+    quorate_script::call_function(call, &name, &mut host, reply);
+    host.finish(&reply.as_bytes()[start..]);
     Ok(())
 }
 
@@ -92,10 +96,11 @@ fn run_writing(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let read_only = script.flags.is_some_and(|flags| flags.has(Flag::NoWrites));
-    let db = write.db;
     let call = Call { sha, code: &script.code, keys, args, limits: Limits::RUN };
-    quorate_script::eval(call, &mut Writing::new(write, read_only), reply);
+    let (db, start) = (write.db, reply.len());
+    let mut host = Writing::new(write, script.flags)?;
+    quorate_script::eval(call, &mut host, reply);
+    host.finish(&reply.as_bytes()[start..]);
     write.db = db;
     Ok(())
 }
@@ -112,7 +117,9 @@ fn run_reading(
         must_only_read(script.flags)?;
     }
     let call = Call { sha, code: &script.code, keys, args, limits: Limits::RUN };
-    quorate_script::eval(call, &mut Reading::new(*read), reply);
+    let (mut host, start) = (Reading::new(*read), reply.len());
+    quorate_script::eval(call, &mut host, reply);
+    host.finish(&reply.as_bytes()[start..]);
     Ok(())
 }
 

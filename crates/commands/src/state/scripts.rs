@@ -18,6 +18,11 @@ const SCRIPTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most bytes of all libraries together.
 pub(crate) const LIBRARIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What a script or library takes besides its code, roughly: its digest, twice, and its places.
+const SCRIPT_OVERHEAD_BYTES: usize = 200;
+/// What a function takes besides its name and code, roughly.
+const FUNCTION_OVERHEAD_BYTES: usize = 150;
+
 /// A script that compiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
@@ -52,7 +57,7 @@ struct Cache {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Libraries {
     by_name: BTreeMap<String, Arc<Loaded>>,
-    /// The library of each function.
+    /// The library of each function, whose name is in lower case here: calls may have it in any case.
     functions: BTreeMap<String, String>,
     bytes: usize,
 }
@@ -63,9 +68,28 @@ impl Scripts {
         self.scripts.by_sha.len()
     }
 
-    /// How many bytes they have.
+    /// What they take, in bytes, with what it takes to find them.
     pub fn scripts_bytes(&self) -> usize {
-        self.scripts.bytes
+        self.scripts.bytes + self.scripts_count() * SCRIPT_OVERHEAD_BYTES
+    }
+
+    /// How many libraries there are.
+    pub fn libraries_count(&self) -> usize {
+        self.libraries.by_name.len()
+    }
+
+    /// How many functions they have.
+    pub fn functions_count(&self) -> usize {
+        self.libraries.functions.len()
+    }
+
+    /// What the libraries take, in bytes, with what it takes to find their functions.
+    pub fn functions_bytes(&self) -> usize {
+        let names: usize = self.libraries.functions.keys().map(String::len).sum();
+        self.libraries.bytes
+            + self.libraries_count() * SCRIPT_OVERHEAD_BYTES
+            + names
+            + self.functions_count() * FUNCTION_OVERHEAD_BYTES
     }
 
     /// How many bytes of code the libraries have.
@@ -113,8 +137,10 @@ impl Scripts {
     /// A function by its name, and the library that has it.
     pub(crate) fn function(&self, name: &[u8]) -> Option<(&Arc<Loaded>, &Function)> {
         let name = std::str::from_utf8(name).ok()?;
-        let loaded = self.libraries.by_name.get(self.libraries.functions.get(name)?)?;
-        let function = loaded.library.functions.iter().find(|function| function.name == name)?;
+        let library = self.libraries.functions.get(&name.to_ascii_lowercase())?;
+        let loaded = self.libraries.by_name.get(library)?;
+        let mut functions = loaded.library.functions.iter();
+        let function = functions.find(|function| function.name.eq_ignore_ascii_case(name))?;
         Some((loaded, function))
     }
 
@@ -123,7 +149,7 @@ impl Scripts {
         let libraries = Arc::make_mut(&mut self.libraries);
         libraries.bytes += library.code.len();
         for function in &library.functions {
-            let taken = libraries.functions.insert(function.name.clone(), library.name.clone());
+            let taken = libraries.functions.insert(function.name.to_ascii_lowercase(), library.name.clone());
             assert!(taken.is_none(), "the caller has looked for functions of that name");
         }
         let loaded = Loaded { sha: sha1_hex(&library.code), library };

@@ -13,6 +13,7 @@ use super::*;
 use crate::batch::{BatchBuilder, Data, Origin};
 use crate::group::{Queued, Slot, Style, Watched};
 use crate::pipeline::place;
+use crate::session::Front;
 
 /// What a client hands over at a time.
 #[derive(Debug, Clone)]
@@ -57,6 +58,7 @@ const COMMANDS: &[&str] = &[
     "XADD q * f v",
     "XLEN q",
     "FLUSHALL",
+    "EVAL redis.call('INCR','n');return{redis.pcall('LPUSH','k','x'),redis.log(2,'line')} 0",
     "SWAPDB 0 1",
     "CONFIG SET set-max-listpack-entries 3",
     "CONFIG SET set-max-listpack-entries 128",

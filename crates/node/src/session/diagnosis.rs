@@ -89,9 +89,9 @@ impl<B: Backend> Session<B> {
     }
 
     fn memory_stats(&mut self) {
-        let (data, keys) = self.backend.with_state(|state| {
+        let (data, keys, scripts) = self.backend.with_state(|state| {
             let keys: usize = DbIndex::all().map(|db| state.keyspace.db(db).len()).sum();
-            (state.keyspace.memory_bytes() as u64, keys as u64)
+            (state.keyspace.memory_bytes() as u64, keys as u64, state.scripts.clone())
         });
         let base = State::BASE_BYTES as u64;
         let used = base + data;
@@ -107,8 +107,8 @@ impl<B: Backend> Session<B> {
             ("clients.normal", client_bytes(self.backend.front())),
             ("cluster.links", 0),
             ("aof.buffer", 0),
-            ("lua.caches", 0),
-            ("functions.caches", 0),
+            ("lua.caches", scripts.scripts_bytes() as u64),
+            ("functions.caches", scripts.functions_bytes() as u64),
             ("overhead.total", base),
             ("keys.count", keys),
             ("keys.bytes-per-key", data.checked_div(keys).unwrap_or(0)),

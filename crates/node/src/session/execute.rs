@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Error, Flag, Read, Route, SessionCommand, State};
+use quorate_commands::{Answering, Args, Command, Error, Flag, Read, Route, SessionCommand, State};
 use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Reply, Request};
 use smallvec::SmallVec;
@@ -329,7 +329,7 @@ impl<B: Backend> Session<B> {
                     Slot::Transaction(transaction) => {
                         let now = now.max(state.clock);
                         let begin = reply.len();
-                        let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
                         let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups };
                         transaction.read(read, reply, |read, command, args| {
                             front.uses.note(read, command, args);
@@ -352,7 +352,7 @@ impl<B: Backend> Session<B> {
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
-                let (node, lookups) = (Some(&front.node_settings), Some(&front.stats.lookups));
+                let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
                 let read = Read { state, db, now, seed: *seed, node, lookups };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();

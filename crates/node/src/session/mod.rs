@@ -23,6 +23,7 @@
 
 mod acl;
 mod admit;
+mod answering;
 mod backend;
 mod client;
 mod connection;

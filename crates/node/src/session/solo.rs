@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{Args, Events, Settings, State, WriteContext};
+use quorate_commands::{Answering, Args, Events, Settings, State, WriteContext};
 use quorate_keyspace::{Millis, Rng, Seed, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
@@ -145,7 +145,7 @@ impl Solo {
                     let version = Version(self.applied.fetch_add(1, Relaxed) + 1);
                     transaction.answer(unchanged, &mut replies, |queued, args, reply| {
                         let (rng, events) = (&mut rng, &mut events);
-                        let node = Some(&self.front.node_settings);
+                        let node = Some(&self.front as &dyn Answering);
                         let context = WriteContext { db: queued.db, now, version, rng, events, node };
                         quorate_commands::write(&mut state, context, queued.command, args, reply);
                     });
@@ -174,7 +174,7 @@ impl Solo {
                 version: Version(self.applied.fetch_add(1, Relaxed) + 1),
                 rng: &mut rng,
                 events: &mut events,
-                node: Some(&self.front.node_settings),
+                node: Some(&self.front),
             };
             let args: Vec<_> = request.args().collect();
             let start = replies.len();

@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Error, Read, Route, SessionCommand};
+use quorate_commands::{Answering, Args, Command, Error, Read, Route, SessionCommand};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request, parse_i64};
 
@@ -347,7 +347,7 @@ impl<B: Backend> Session<B> {
                     act.0.run(&mut Vec::new());
                 }
             }
-            let (now, node) = (now.max(state.clock), Some(&front.node_settings));
+            let (now, node) = (now.max(state.clock), Some(front as &dyn Answering));
             let lookups = Some(&front.stats.lookups);
             let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };
             transaction.read(read, &mut reply, |read, command, args| front.uses.note(read, command, args));

@@ -54,9 +54,18 @@ pub(crate) const LIMITS: Limits = Limits { steps_max: 2_000_000, memory_bytes_ma
 
 /// Runs a script; its reply in RESP3, line ends as spaces.
 pub(crate) fn run_on(host: &mut Echo, code: &str, keys: &[&[u8]], args: &[&[u8]]) -> String {
+    run_within(LIMITS, host, code, keys, args)
+}
+
+/// Runs a script that does more than those of most tests.
+pub(crate) fn run_large(code: &str) -> String {
+    run_within(Limits::RUN, &mut Echo::default(), code, &[], &[])
+}
+
+fn run_within(limits: Limits, host: &mut Echo, code: &str, keys: &[&[u8]], args: &[&[u8]]) -> String {
     let mut reply = Reply::new(Protocol::Resp3);
     let sha = sha1_hex(code.as_bytes());
-    eval(Call { sha: &sha, code: code.as_bytes(), keys, args, limits: LIMITS }, host, &mut reply);
+    eval(Call { sha: &sha, code: code.as_bytes(), keys, args, limits }, host, &mut reply);
     shown(&mut reply).replace(&sha, "SHA")
 }
 

@@ -1,6 +1,6 @@
 //! What a script can reach and what it cannot change.
 
-use super::{check, run};
+use super::{check, run, run_large};
 
 #[test]
 fn nothing_shared_can_be_changed() {
@@ -75,4 +75,25 @@ fn tables_are_walked_in_one_order() {
     let text = run("for k in pairs({[{}]=1,[{}]=2}) do end");
     assert!(text.contains("keys have no order"), "{text}");
     assert_eq!(run("return tostring({})"), "$21 table: 0x000000000020");
+}
+
+/// There may be few references into Lua at a time, and tables have more elements.
+#[test]
+fn large_tables_are_walked_written_and_returned() {
+    let fill = "local t = {} for i = 1, 20000 do t['k' .. i] = 'v' .. i end ";
+    for (code, expected) in [
+        ("local n = 0 for k, v in pairs(t) do n = n + #v end return n", ":108894"),
+        ("return #cjson.encode(t)", ":337789"),
+        ("return cmsgpack.unpack(cmsgpack.pack(t)).k777", "$4 v777"),
+        (
+            "local l = {} for k, v in pairs(t) do l[#l + 1] = v end return #cmsgpack.unpack(cmsgpack.pack(l))",
+            ":20000",
+        ),
+    ] {
+        assert_eq!(run_large(&format!("{fill}{code}")), expected, "{code}");
+    }
+    let returned =
+        run_large(&format!("{fill}local l = {{}} for k, v in pairs(t) do l[#l + 1] = v end return l"));
+    assert!(returned.starts_with("*20000 $2 v1 "), "{}", &returned[..20]);
+    assert!(run_large(&format!("{fill}return {{map = t}}")).starts_with("%20000 $2 k1 $2 v1 "));
 }

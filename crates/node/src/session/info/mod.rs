@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::{Args, SubscriptionKind};
+use quorate_commands::{Args, Scripts, SubscriptionKind};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -25,6 +25,7 @@ struct Facts<'a> {
     databases: Vec<(DbIndex, usize, usize)>,
     /// Channels, patterns and shard channels that anybody in the cluster is subscribed to.
     subscriptions: [usize; 3],
+    scripts: Scripts,
     loading: bool,
 }
 
@@ -55,9 +56,9 @@ impl<B: Backend> Session<B> {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
             let subscriptions = SubscriptionKind::ALL.map(|kind| state.subscriptions.len(kind));
-            (state.keyspace.memory_bytes() as u64, databases, subscriptions)
+            (state.keyspace.memory_bytes() as u64, databases, subscriptions, state.scripts.clone())
         };
-        let (data_bytes, databases, subscriptions) = self.take_settings(databases);
+        let (data_bytes, databases, subscriptions, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
@@ -65,6 +66,7 @@ impl<B: Backend> Session<B> {
             data_bytes,
             databases,
             subscriptions,
+            scripts,
             loading: self.backend.admission() == super::Admission::Loading,
         };
         let mut text = String::with_capacity(8 * 1024);

@@ -1,0 +1,52 @@
+//! The node that answers a request, as commands see it.
+//!
+//! For: settings that replies show, and what the node keeps of a script's doings: counters, and lines in its log.
+//! Leaves to others: where they are kept (the node).
+//! Invariant: nothing of it reaches the state. The other nodes run the same commands without one.
+
+use std::fmt;
+
+use quorate_script::LogLevel;
+
+use crate::{Command, Settings};
+
+/// What became of a command that a script has called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// It has run.
+    Done,
+    /// It has run, and its reply is an error.
+    Failed,
+    /// A script may not run it, or not now.
+    Rejected,
+}
+
+/// The node that answers.
+pub trait Answering: fmt::Debug {
+    /// Its own settings.
+    fn settings(&self) -> &Settings;
+
+    /// Runs a command that a script calls, by calling `run` once, and counts it.
+    fn call(&self, command: &'static Command, run: &mut dyn FnMut() -> Called);
+
+    /// Counts an error that a script was answered, and that is not its own reply.
+    fn error(&self, text: &[u8]);
+
+    /// Takes a line of a script for its log.
+    fn log(&self, level: LogLevel, line: &[u8]);
+}
+
+/// Settings by themselves: a node that counts and logs nothing.
+impl Answering for Settings {
+    fn settings(&self) -> &Settings {
+        self
+    }
+
+    fn call(&self, _: &'static Command, run: &mut dyn FnMut() -> Called) {
+        run();
+    }
+
+    fn error(&self, _: &[u8]) {}
+
+    fn log(&self, _: LogLevel, _: &[u8]) {}
+}

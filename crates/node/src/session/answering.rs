@@ -1,0 +1,47 @@
+//! What commands see of this node while it answers, and what it keeps of a script's doings.
+//!
+//! For: the counters of commands that scripts call, and the lines that they write to the log.
+//! Leaves to others: the counters (`stats`). Invariant: only the node whose client asked counts and logs.
+//!
+//! Called by: the apply task, and connection tasks for scripts that only read.
+
+use std::time::Instant;
+
+use quorate_commands::{Answering, Called, Command, LogLevel, Settings};
+
+use super::Front;
+
+/// Longest line of a script that is logged, in bytes, as in Redis.
+const LINE_BYTES_MAX: usize = 1024;
+
+impl Answering for Front {
+    fn settings(&self) -> &Settings {
+        &self.node_settings
+    }
+
+    fn call(&self, command: &'static Command, run: &mut dyn FnMut() -> Called) {
+        let start = Instant::now();
+        match run() {
+            Called::Rejected => self.stats.rejected(command),
+            called => {
+                let failed = called == Called::Failed;
+                self.stats.called(self.stats.index(command), start.elapsed(), failed);
+            }
+        }
+    }
+
+    fn error(&self, text: &[u8]) {
+        self.stats.error(text);
+    }
+
+    fn log(&self, level: LogLevel, line: &[u8]) {
+        // Escaped: a script must not forge lines.
+        let line = line.get(..LINE_BYTES_MAX).unwrap_or(line).escape_ascii();
+        match level {
+            LogLevel::Debug => tracing::trace!(target: "script", "{line}"),
+            LogLevel::Verbose => tracing::debug!(target: "script", "{line}"),
+            LogLevel::Notice => tracing::info!(target: "script", "{line}"),
+            LogLevel::Warning => tracing::warn!(target: "script", "{line}"),
+        }
+    }
+}
