@@ -270,7 +270,7 @@ impl Run<'_> {
             rng: &mut self.rng,
             events: &mut self.events,
             // Its origin answers it, and knows its command.
-            node: answers.then_some(self.front as &dyn Answering),
+            node: answers.then_some(self.here.front as &dyn Answering),
         };
         quorate_commands::write(self.state, context, command, args, reply);
     }
