@@ -115,7 +115,7 @@ def prepare_namespaces():
 
 
 def build_image(base: pathlib.Path, quorate: pathlib.Path, dockerfile: pathlib.Path, context: pathlib.Path):
-    """Builds the image from the repository's Dockerfile, without a network."""
+    """Builds the image from the repository's Dockerfiles, without a network."""
     docker("import", base, BASE, seconds=300)
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
@@ -123,8 +123,13 @@ def build_image(base: pathlib.Path, quorate: pathlib.Path, dockerfile: pathlib.P
     (context / "quorate").chmod(0o755)
     try:
         docker(
-            *("build", "--network=none", "--target=prebuilt", f"--build-arg=RUNTIME_BASE={BASE}"),
-            *("--file", dockerfile, "--tag", IMAGE, context),
+            *("build", "--network=none", "--target=runtime", f"--build-arg=RUNTIME_BASE={BASE}"),
+            *("--file", dockerfile, "--tag", f"{IMAGE}-runtime", context),
+            seconds=300,
+        )
+        docker(
+            *("build", "--network=none", f"--build-arg=RUNTIME={IMAGE}-runtime"),
+            *("--file", dockerfile.with_name("prebuilt.Dockerfile"), "--tag", IMAGE, context),
             seconds=300,
         )
     finally:

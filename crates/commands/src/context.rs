@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, Value, Version};
 use quorate_resp::Reply;
 
-use crate::{Answering, Args, Command, Error, EventClass, Events, Route, State};
+use crate::blocking::{Seat, Ticket, Waiting};
+use crate::{Answering, Args, Command, Error, EventClass, Events, Flag, Route, State};
 
 /// What a reading command sees.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,8 @@ pub struct Write<'a> {
     pub rng: &'a mut Rng,
     /// Collects keyspace notifications.
     pub events: &'a mut Events,
+    /// Whether the command may wait, and whether it does.
+    pub(crate) waiting: Waiting,
     /// The node that answers, if this one does: nothing of it may reach the state.
     pub node: Option<&'a dyn Answering>,
 }
@@ -98,15 +101,43 @@ pub fn write(
     args: Args<'_>,
     reply: &mut Reply,
 ) {
+    let waits = write_or_wait(state, context, None, command, args, reply);
+    assert!(waits.is_none(), "a command waits only where it may");
+}
+
+/// As [`write`]; a command that finds nothing to take and can wait (`BLPOP`) leaves a waiter instead of a reply, where
+/// there is a seat for it. Gives the waiter's ticket then.
+///
+/// Afterwards, whoever waits for what the command has changed is to be served: [`crate::Service::serve`].
+pub fn write_or_wait(
+    state: &mut State,
+    context: WriteContext<'_>,
+    seat: Option<Seat>,
+    command: &Command,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Option<Ticket> {
     let WriteContext { db, now, version, rng, events, node } = context;
-    let result = match command.route {
-        Route::Read(run) => {
-            run(&Read { state, db, now, seed: rng.next_u64(), node, lookups: None }, args, reply)
+    if let Route::Read(run) = command.route {
+        // The settings of one node are for replies alone: they do not reach what runs on every node.
+        let read = Read { state, db, now, seed: rng.next_u64(), node, lookups: None };
+        if let Err(error) = run(&read, args, reply) {
+            reply.error(&error.to_string());
         }
-        _ => Write { state, db, now, version, rng, events, node }.run(command, args, reply),
+        return None;
+    }
+    // A script is no command that waits, and so are the commands in it not.
+    let waiting = match seat {
+        Some(seat) if command.flags.has(Flag::Blocking) => Waiting::May(seat),
+        _ => Waiting::Never,
     };
-    if let Err(error) = result {
+    let mut write = Write { state, db, now, version, rng, events, waiting, node };
+    if let Err(error) = write.run(command, args, reply) {
         reply.error(&error.to_string());
+    }
+    match write.waiting {
+        Waiting::Does(ticket) => Some(ticket),
+        Waiting::Never | Waiting::May(_) | Waiting::Again(_) => None,
     }
 }
 

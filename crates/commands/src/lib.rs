@@ -19,6 +19,7 @@
 mod answering;
 mod args;
 mod bitmaps;
+mod blocking;
 mod command;
 mod config;
 mod context;
@@ -57,11 +58,12 @@ pub mod table;
 
 pub use answering::{Answering, Called};
 pub use args::Args;
+pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};
 pub use command::{
     Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
-pub use context::{Lookups, Read, Write, WriteContext, read, write};
+pub use context::{Lookups, Read, Write, WriteContext, read, write, write_or_wait};
 pub use error::Error;
 pub use events::{Event, EventClass, EventClasses, Events, Message, Notice};
 pub use eviction::{Evicted, reads_count};
@@ -72,6 +74,7 @@ pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
+pub use streams::read::{ReadWait, asks_to_wait, read_wait, settle_ids};
 pub use table::{commands, lookup, resolve};
 
 /// The version of Redis whose behaviour clients may rely on.

@@ -5,10 +5,12 @@
 //! Both happen at apply, so that what is stored is the same on every node.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use crate::journal::Journal;
 use crate::keyspace::Garbage;
 use crate::removals::{Removals, SLOTS};
+use crate::waited::Waited;
 use crate::{AccessClock, Blob, CowMap, CowTree, Entry, Millis, Rng, Seed, TreeItem, Value, Version};
 
 /// The keys of a database.
@@ -23,6 +25,8 @@ pub struct Db {
     /// Every key with an expiry, in order of expiry. Derived from `map`, so snapshots leave it out.
     expiries: CowTree<(Millis, Blob)>,
     pub(crate) removals: Removals,
+    /// Keys that clients wait for. Derived from those who wait, so snapshots leave it out.
+    waited: Waited,
     /// Sum of the entries' accounted bytes.
     accounted_bytes: usize,
     garbage: Vec<Garbage>,
@@ -36,6 +40,7 @@ impl Db {
             map: CowMap::new(seed),
             expiries: CowTree::new(),
             removals: Removals::default(),
+            waited: Waited::default(),
             accounted_bytes: 0,
             garbage: Vec::new(),
             access: AccessClock::default(),
@@ -69,6 +74,12 @@ impl Db {
 
     /// The entry of a key for changes, stamped with `version`. An expired key is removed instead.
     pub fn get_mut(&mut self, key: &[u8], now: Millis, version: Version) -> Option<EntryMut<'_>> {
+        self.waited.note(key);
+        self.get_mut_unnoticed(key, now, version)
+    }
+
+    /// As [`Db::get_mut`], for a change that nobody who waits for the key could be waiting for.
+    pub fn get_mut_unnoticed(&mut self, key: &[u8], now: Millis, version: Version) -> Option<EntryMut<'_>> {
         let hash = self.map.seed().hash(key);
         if self.bury_expired(hash, key, now) {
             return None;
@@ -114,6 +125,7 @@ impl Db {
     }
 
     fn put_hashed(&mut self, hash: u64, key: &[u8], entry: Entry) -> Option<Entry> {
+        self.waited.note(key);
         let expires = entry.expires();
         self.accounted_bytes += entry.accounted_bytes(key.len());
         let old = self.map.insert_hashed(hash, key, entry);
@@ -277,6 +289,7 @@ impl Db {
     pub fn flush(&mut self, now: Millis, version: Version) -> usize {
         let len = self.map.len();
         self.journal.note_all();
+        self.waited.note_all();
         note_live(&self.map, &mut self.removals, now, version);
         let empty = Keys::new(self.map.seed());
         self.garbage.push(Garbage::Keys(std::mem::replace(&mut self.map, empty)));
@@ -303,6 +316,31 @@ impl Db {
         self.journal.note_all();
         other.journal.note_all();
         std::mem::swap(&mut self.removals, &mut other.removals);
+        std::mem::swap(&mut self.waited, &mut other.waited);
+        self.waited.note_all();
+        other.waited.note_all();
+    }
+
+    /// From now on changes of this key are noted, until [`Db::release_key`] was called as often. Gives the key, of
+    /// which all who wait share one copy.
+    pub fn await_key(&mut self, key: &[u8]) -> Arc<[u8]> {
+        self.waited.add(key)
+    }
+
+    /// Somebody waits no longer for the key.
+    pub fn release_key(&mut self, key: &[u8]) {
+        self.waited.remove(key);
+    }
+
+    /// Whether an awaited key has changed since [`Db::take_changed`].
+    pub fn has_changed(&self) -> bool {
+        self.waited.has_changed()
+    }
+
+    /// The awaited keys that were changed, set or removed since the last call, each once, in the order of their first
+    /// change. Where all keys went at once they are in their own order.
+    pub fn take_changed(&mut self) -> Vec<Arc<[u8]>> {
+        self.waited.take_changed()
     }
 
     /// The earliest expiry and its key.
@@ -325,6 +363,7 @@ impl Db {
     /// Removes an entry from map, index and account.
     fn unlink(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
         let entry = self.map.remove_hashed(hash, key)?;
+        self.waited.note(key);
         self.accounted_bytes -= entry.accounted_bytes(key.len());
         self.move_expiry(key, entry.expires(), None);
         Some(entry)

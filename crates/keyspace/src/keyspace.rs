@@ -97,6 +97,11 @@ impl Keyspace {
         garbage
     }
 
+    /// Whether a key that somebody waits for has changed; see [`Db::take_changed`].
+    pub fn has_changed(&self) -> bool {
+        self.dbs.iter().any(Db::has_changed)
+    }
+
     /// The earliest expiry of any key.
     pub fn next_expiry(&self) -> Option<Millis> {
         self.dbs.iter().filter_map(Db::first_expiry).map(|(at, _)| *at).min()

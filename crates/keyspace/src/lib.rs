@@ -39,6 +39,7 @@ mod sorted_set;
 mod stream;
 mod string;
 mod value;
+mod waited;
 
 pub use access::AccessClock;
 pub use blob::Blob;

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use quorate_commands::State;
 use quorate_commands::settings::SettingId;
-use quorate_keyspace::Millis;
+use quorate_commands::{State, Ticket};
+use quorate_keyspace::{DbIndex, Millis};
 
 use crate::admin::{Call, Role};
+use crate::desk::Reader;
 use crate::group::{Failure, Group};
 use crate::node::{Node, Phase, Running};
 use crate::rules;
@@ -65,6 +66,18 @@ impl Backend for Node {
                 }
             }
         }
+    }
+
+    fn abandon(&self, ticket: Ticket) {
+        self.inner.desk.abandon(ticket);
+    }
+
+    fn wait_for<'a>(&self, db: DbIndex, keys: impl Iterator<Item = &'a [u8]>) -> Reader {
+        self.inner.desk.readers().wait(db, keys)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.inner.desk.is_closing()
     }
 
     fn read_mode(&self) -> ReadMode {

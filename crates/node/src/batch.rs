@@ -9,19 +9,23 @@
 //! ```text
 //! offset size  field                                          little-endian
 //!      0    1  format version, 1
-//!      1    1  kind: 1 batch, 2 tick, 3 check
+//!      1    1  kind: 1 batch, 2 tick, 3 check, 4 silence
 //!      2    2  zero
-//!      4    4  number of requests (0 in ticks and checks)
+//!      4    4  number of requests (0 in all but batches)
 //!      8    8  stamp: agreed time, milliseconds since the Unix epoch
 //!     16    8  stamp: random seed
 //! ------- ticks and checks end here --------
 //!     24    8  origin: node id
 //!     32    8  origin: incarnation
 //!     40    8  sequence number, from 1, without gaps per origin and incarnation
+//! ------- a silence ends here: its origin is the node that has not been heard of; its sequence number is 0 --------
 //!     48    …  requests: u32 length of what follows, u8 database, u8 flags, u16 zero, then by the flags
 //!              0: u32 number of arguments, then per argument u32 length and its bytes
 //!              1, a transaction: u32 number of watched keys, then per key u8 database, three zero bytes,
 //!                 u64 version, u32 length and its bytes; u32 number of requests, then those, flags 0
+//!              2, a request that waited before: i64 deadline in milliseconds since the Unix epoch (its least value:
+//!                 none), then as 0
+//!              4, the end of a wait: u64 ticket, u8 how (0 timeout, 1 error, 2 the client is gone), seven zero bytes
 //!              8, a request of the node itself: as 0, the first argument says what it is
 //! ```
 //!
@@ -29,6 +33,7 @@
 //! the entry. Frames and records around it carry the checksum.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use quorate_commands::{Ticket, Unblock};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_raft::NodeId;
 use smallvec::SmallVec;
@@ -40,12 +45,15 @@ pub(crate) const FORMAT_VERSION: u8 = 1;
 const KIND_BATCH: u8 = 1;
 const KIND_TICK: u8 = 2;
 const KIND_CHECK: u8 = 3;
+const KIND_SILENCE: u8 = 4;
 const STAMPED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 48;
 /// Database, flags and zeros, between a request's length and its body.
 const REQUEST_HEADER_BYTES: usize = 4;
 const FLAGS_PLAIN: u8 = 0;
 const FLAGS_TRANSACTION: u8 = 1;
+const FLAGS_ANEW: u8 = 2;
+const FLAGS_UNBLOCK: u8 = 4;
 const FLAGS_INTERNAL: u8 = 8;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
@@ -136,14 +144,42 @@ impl BatchBuilder {
         self.requests += 1;
     }
 
+    /// Adds a request that waited before, until this deadline.
+    pub(crate) fn push_anew<'a>(
+        &mut self,
+        db: DbIndex,
+        deadline: Option<Millis>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        let start = self.begin_request(db, FLAGS_ANEW);
+        self.buffer.put_i64_le(deadline.map_or(i64::MIN, |deadline| deadline.0));
+        self.put_args(args);
+        self.end_request(start);
+        self.requests += 1;
+    }
+
+    /// Adds the end of a wait.
+    pub(crate) fn push_unblock(&mut self, ticket: Ticket, how: Unblock) {
+        let start = self.begin_request(DbIndex::ZERO, FLAGS_UNBLOCK);
+        self.buffer.put_u64_le(ticket.0);
+        self.buffer.put_u8(how as u8);
+        self.buffer.put_bytes(0, 7);
+        self.end_request(start);
+        self.requests += 1;
+    }
+
     fn put_request<'a>(&mut self, db: DbIndex, flags: u8, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         let start = self.begin_request(db, flags);
+        self.put_args(args);
+        self.end_request(start);
+    }
+
+    fn put_args<'a>(&mut self, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.put_len(args.len());
         for arg in args {
             self.put_len(arg.len());
             self.buffer.put_slice(arg);
         }
-        self.end_request(start);
     }
 
     fn begin_request(&mut self, db: DbIndex, flags: u8) -> usize {
@@ -182,16 +218,26 @@ impl BatchBuilder {
     }
 }
 
-/// Writes the leader's stamp into a sealed batch.
+/// A silence, still without its stamp: the waiters of this life of a node are to go, as nobody hears of it.
+pub(crate) fn silence(origin: Origin) -> BytesMut {
+    let mut data = BytesMut::zeroed(HEADER_BYTES);
+    data[0] = FORMAT_VERSION;
+    data[1] = KIND_SILENCE;
+    data[24..32].copy_from_slice(&origin.node.0.to_le_bytes());
+    data[32..40].copy_from_slice(&origin.incarnation.to_le_bytes());
+    data
+}
+
+/// Writes the leader's stamp into a sealed batch or a silence.
 ///
 /// # Errors
-/// The bytes are no batch of a version that this program knows.
+/// The bytes are neither, or not of a version that this program knows.
 pub(crate) fn stamp(data: &mut [u8], stamp: Stamp) -> Result<(), DecodeError> {
     let head = data.get_mut(..HEADER_BYTES).ok_or(DecodeError::Malformed(0))?;
     if head[0] != FORMAT_VERSION {
         return Err(DecodeError::Version(head[0]));
     }
-    if head[1] != KIND_BATCH {
+    if !matches!(head[1], KIND_BATCH | KIND_SILENCE) {
         return Err(DecodeError::Kind(head[1]));
     }
     head[8..16].copy_from_slice(&stamp.time.0.to_le_bytes());
@@ -242,9 +288,18 @@ pub(crate) enum Data<'a> {
     Tick(Stamp),
     /// Time, and a digest of the state here.
     Check(Stamp),
+    /// Time, and the end of a node's waiters.
+    Silence(Stamp, Origin),
 }
 
 impl<'a> Data<'a> {
+    /// The leader's stamp.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let (Data::Batch { stamp, .. } | Data::Tick(stamp) | Data::Check(stamp) | Data::Silence(stamp, _)) =
+            self;
+        *stamp
+    }
+
     /// Reads an entry's data.
     ///
     /// # Errors
@@ -258,10 +313,13 @@ impl<'a> Data<'a> {
         match head[1] {
             KIND_TICK => Ok(Data::Tick(stamp)),
             KIND_CHECK => Ok(Data::Check(stamp)),
-            KIND_BATCH => {
+            kind @ (KIND_BATCH | KIND_SILENCE) => {
                 let head = data.get(..HEADER_BYTES).ok_or(DecodeError::Malformed(STAMPED_BYTES))?;
                 let count = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
                 let origin = Origin { node: NodeId(u64_at(head, 24)), incarnation: u64_at(head, 32) };
+                if kind == KIND_SILENCE {
+                    return Ok(Data::Silence(stamp, origin));
+                }
                 let requests = Requests { data, position: HEADER_BYTES, left: count };
                 Ok(Data::Batch { stamp, origin, sequence: u64_at(head, 40), requests })
             }
@@ -302,6 +360,20 @@ pub(crate) enum BatchItem<'a> {
         /// The requests.
         requests: Vec<BatchRequest<'a>>,
     },
+    /// A request that waited until this deadline, before its waiter was lost.
+    Anew {
+        /// The deadline.
+        deadline: Option<Millis>,
+        /// The request.
+        request: BatchRequest<'a>,
+    },
+    /// The end of a wait.
+    Unblock {
+        /// Whose.
+        ticket: Ticket,
+        /// How.
+        how: Unblock,
+    },
 }
 
 /// Walks the requests of a batch.
@@ -329,9 +401,20 @@ impl<'a> Requests<'a> {
 fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
     let (db, flags, mut body) = read_frame(from)?;
     match flags {
-        FLAGS_PLAIN => return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args })),
         FLAGS_INTERNAL => return read_args(body).map(BatchItem::Internal),
         FLAGS_TRANSACTION => {}
+        FLAGS_ANEW => {
+            let deadline = u64_at(take(&mut body, 8)?, 0) as i64;
+            let deadline = (deadline != i64::MIN).then_some(Millis(deadline));
+            return read_args(body)
+                .map(|args| BatchItem::Anew { deadline, request: BatchRequest { db, args } });
+        }
+        FLAGS_UNBLOCK => {
+            let ticket = Ticket(u64_at(take(&mut body, 8)?, 0));
+            let how = Unblock::ALL.get(usize::from(*body.first()?)).copied()?;
+            return (body.len() == 8).then_some(BatchItem::Unblock { ticket, how });
+        }
+        FLAGS_PLAIN => return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args })),
         _ => return None,
     }
     let count = take_u32(&mut body)?;

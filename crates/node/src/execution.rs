@@ -11,13 +11,14 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Answering, Args, Command, Events, Read, State, WriteContext};
-use quorate_keyspace::{DbIndex, Rng, Version};
+use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
+use quorate_keyspace::{DbIndex, Millis, Rng, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Requests, Stamp, WatchedKey};
-use crate::group::Failure;
+use crate::desk::Serving;
+use crate::group::{Failure, Seat, Style};
 use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
 use crate::session::Front;
@@ -38,8 +39,11 @@ pub(crate) fn last_version(index: u64) -> Version {
 /// A batch that passed, and on its origin the groups that wait for its replies.
 pub(crate) struct BatchEntry<'a> {
     pub(crate) index: u64,
-    pub(crate) origin: Origin,
     pub(crate) stamp: Stamp,
+    /// Who sent it.
+    pub(crate) origin: Origin,
+    /// Whether that is this life of this node.
+    pub(crate) is_own: bool,
     pub(crate) requests: Requests<'a>,
     pub(crate) groups: Vec<Sealed>,
 }
@@ -54,15 +58,6 @@ pub(crate) struct Here<'a> {
     pub(crate) has_trackers: bool,
 }
 
-/// What running a batch leaves to be done once the lock is released.
-#[derive(Default)]
-pub(crate) struct Left {
-    /// Replies that are ready to go.
-    pub(crate) outbox: Outbox,
-    /// What connections of this node are to be told, in order.
-    pub(crate) effects: Vec<Effect>,
-}
-
 /// Runs a batch; gives the number of write commands.
 ///
 /// # Errors
@@ -71,10 +66,11 @@ pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
     here: &Here<'_>,
-    left: &mut Left,
+    serving: &mut Serving<'_>,
+    outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
-    let BatchEntry { index, origin, stamp, mut requests, groups } = entry;
+    let BatchEntry { index, stamp, origin, is_own, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
     let mut events = Events::new(state.settings.events());
     events.set_wants_messages(here.has_listeners);
@@ -84,9 +80,10 @@ pub(crate) fn run_batch(
         version: Version(index << POSITION_BITS),
         events,
         executed: 0,
-        here,
         origin,
-        effects: &mut left.effects,
+        is_own,
+        serving,
+        here,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -97,19 +94,24 @@ pub(crate) fn run_batch(
         }
         if here.has_trackers {
             run.collect();
-            run.effects.push(Effect::Author(None));
+            run.serving.effects.push(Effect::Author(None));
         }
-        left.outbox.push((group.reply, reply.take()));
+        outbox.push((group.reply, reply.take()));
     }
     for item in requests {
         match item? {
-            BatchItem::Request(request) => run.request(&request, None, discard),
+            BatchItem::Request(request) => run.wait(&request, None, None, None, discard),
+            BatchItem::Anew { deadline, request } => run.wait(&request, Some(deadline), None, None, discard),
+            BatchItem::Unblock { ticket, how } => {
+                run.service().unblock(ticket, how);
+            }
             BatchItem::Internal(args) => run.internal(&args),
             BatchItem::Transaction { watched, requests } => {
                 run.begin_transaction();
                 if run.is_unchanged(&watched) {
                     requests.iter().for_each(|request| run.write(request, None, discard));
                 }
+                run.serve();
             }
         }
     }
@@ -118,19 +120,20 @@ pub(crate) fn run_batch(
 }
 
 /// What the requests of one batch share.
-struct Run<'a> {
+struct Run<'a, 'd> {
     state: &'a mut State,
     rng: Rng,
     version: Version,
     events: Events,
     executed: u64,
-    here: &'a Here<'a>,
     origin: Origin,
-    effects: &'a mut Vec<Effect>,
+    is_own: bool,
+    serving: &'a mut Serving<'d>,
+    here: &'a Here<'a>,
     read_seed: u64,
 }
 
-impl Run<'_> {
+impl<'d> Run<'_, 'd> {
     /// Answers one place of a group, with the batch's next request where it is a write.
     fn place(
         &mut self,
@@ -162,7 +165,27 @@ impl Run<'_> {
             }
             Place::Act(action) => {
                 self.collect();
-                action.run(self.effects);
+                action.run(&mut self.serving.effects);
+            }
+            Place::Wait { command, style, seat } => {
+                let (deadline, request) = match requests.next().transpose()? {
+                    Some(BatchItem::Request(request)) => (None, request),
+                    Some(BatchItem::Anew { deadline, request }) => (Some(deadline), request),
+                    _ => return Err(requests.malformed()),
+                };
+                reply.set_protocol(style.protocol);
+                let reply = if style.silent { discard } else { reply };
+                self.wait(&request, deadline, Some(command), Some((seat, style)), reply);
+            }
+            Place::Unblock { style } => {
+                let Some(BatchItem::Unblock { ticket, how }) = requests.next().transpose()? else {
+                    return Err(requests.malformed());
+                };
+                reply.set_protocol(style.protocol);
+                let ended = self.service().unblock(ticket, how);
+                if !style.silent {
+                    reply.integer(i64::from(ended));
+                }
             }
             Place::Transaction(transaction) if transaction.writes() => {
                 let malformed = requests.malformed();
@@ -187,7 +210,7 @@ impl Run<'_> {
         if self.here.has_trackers {
             let changes = self.state.keyspace.take_changes();
             if !changes.is_empty() {
-                self.effects.push(Effect::Changed(changes));
+                self.serving.effects.push(Effect::Changed(changes));
             }
         }
         if self.events.is_empty() {
@@ -196,14 +219,14 @@ impl Run<'_> {
         let notices = self.events.take();
         if self.here.has_listeners {
             let wanted = self.state.settings.events();
-            self.effects.extend(notices.into_iter().map(|notice| Effect::of(notice, wanted)));
+            self.serving.effects.extend(notices.into_iter().map(|notice| Effect::of(notice, wanted)));
         }
     }
 
     fn internal(&mut self, args: &[&[u8]]) {
         self.version.0 += 1;
         self.collect();
-        report::apply(self.state, self.origin, self.here.node, args, self.effects);
+        report::apply(self.state, self.origin, self.here.node, args, &mut self.serving.effects);
     }
 
     fn transaction(
@@ -224,6 +247,7 @@ impl Run<'_> {
                 self.read(queued.db, queued.command, args, reply);
             }
         });
+        self.serve();
     }
 
     /// A transaction has one version: nobody can watch a key in the middle of it.
@@ -248,9 +272,57 @@ impl Run<'_> {
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
         self.version.0 += 1;
         self.write(request, command, reply);
+        self.serve();
+    }
+
+    /// Runs a request that may wait; `seat` is its connection's, where that is on this node and still there.
+    fn wait(
+        &mut self,
+        request: &BatchRequest<'_>,
+        deadline: Option<Option<Millis>>,
+        command: Option<&'static Command>,
+        seat: Option<(Seat, Style)>,
+        reply: &mut Reply,
+    ) {
+        self.version.0 += 1;
+        let Origin { node, incarnation } = self.origin;
+        let place = quorate_commands::Seat { node: node.0, incarnation, deadline };
+        if let Some(ticket) = self.run_one(request, command, Some(place), reply)
+            && self.is_own
+        {
+            self.serving.desk.take(ticket, seat);
+        }
+        self.serve();
+    }
+
+    /// Serves those who wait for what the last request has changed.
+    fn serve(&mut self) {
+        if self.state.keyspace.has_changed() {
+            self.service().serve();
+        }
+    }
+
+    fn service(&mut self) -> Service<'_, Serving<'d>> {
+        Service {
+            state: self.state,
+            version: self.version,
+            rng: &mut self.rng,
+            events: &mut self.events,
+            desk: self.serving,
+        }
     }
 
     fn write(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
+        self.run_one(request, command, None, reply);
+    }
+
+    fn run_one(
+        &mut self,
+        request: &BatchRequest<'_>,
+        command: Option<&'static Command>,
+        seat: Option<quorate_commands::Seat>,
+        reply: &mut Reply,
+    ) -> Option<Ticket> {
         let args = Args::new(&request.args);
         self.executed += 1;
         let answers = command.is_some();
@@ -260,7 +332,10 @@ impl Run<'_> {
             // every node alike and changes nothing.
             None => match quorate_commands::resolve(args) {
                 Ok(command) => command,
-                Err(error) => return reply.error(&error.to_string()),
+                Err(error) => {
+                    reply.error(&error.to_string());
+                    return None;
+                }
             },
         };
         let context = WriteContext {
@@ -272,7 +347,7 @@ impl Run<'_> {
             // Its origin answers it, and knows its command.
             node: answers.then_some(self.here.front as &dyn Answering),
         };
-        quorate_commands::write(self.state, context, command, args, reply);
+        quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }
 }
 

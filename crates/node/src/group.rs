@@ -8,10 +8,11 @@
 //! Invariant: a group holds at least one write; a connection answers pure reads itself.
 
 use bytes::Bytes;
-use quorate_commands::Command;
+use quorate_commands::{Command, Ticket, Unblock};
 use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Request};
 
+pub use crate::desk::{Seat, Wake};
 use crate::messages::Action;
 pub use crate::transaction::{Queued, Transaction, Watched};
 
@@ -26,6 +27,28 @@ pub enum Slot {
         command: &'static Command,
         /// The arguments as sent.
         request: Request,
+        /// How to write the reply.
+        style: Style,
+    },
+    /// As a write, but where it finds nothing it waits. The last slot of its group: what follows waits with it.
+    Wait {
+        /// The database that the connection had selected.
+        db: DbIndex,
+        /// Its row of the table.
+        command: &'static Command,
+        /// The arguments as sent.
+        request: Request,
+        /// How to write the reply.
+        style: Style,
+        /// Where the client waits.
+        seat: Seat,
+    },
+    /// The end of somebody's wait, through the log; answered with 1, or with 0 where it was over before.
+    Unblock {
+        /// Whose wait.
+        ticket: Ticket,
+        /// How it ends.
+        how: Unblock,
         /// How to write the reply.
         style: Style,
     },

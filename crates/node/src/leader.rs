@@ -30,7 +30,7 @@ use crate::machine::Replica;
 const INBOX_BATCHES: usize = 1024;
 /// An idle leader proposes a tick this often, so that time moves. Less than [`crate::clock::GRANT`].
 const TICK: Duration = Duration::from_millis(250);
-/// While keys are due, or are to be evicted, it does so this often, so that they go physically as well.
+/// While keys or waiters are due, or keys are to be evicted, it does so this often, so that they go physically as well.
 const BUSY_TICK: Duration = Duration::from_millis(25);
 /// The leader has every node compute a digest of its state this often.
 const CHECK: Duration = Duration::from_secs(600);
@@ -101,10 +101,23 @@ impl Leader {
         let mut last_check = Instant::now();
         let mut leading: Option<u64> = None;
         let mut batches = Vec::with_capacity(64);
+        // The deadline of waiters that a tick was proposed for.
+        let mut told = Millis(i64::MAX);
         loop {
+            let deadline = replica.next_deadline();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                // The loop begins anew with this deadline.
+                () = replica.deadline_moved() => {}
+                () = self.reached(deadline), if leading.is_some() && deadline != told => {
+                    told = deadline;
+                    if let Some(stamp) = leading.and_then(|term| self.stamp(term, seeds())) {
+                        last_stamp = Instant::now();
+                        // Where this is lost the next tick does as well.
+                        let _refused = raft.propose(batch::tick(stamp), |_| ()).await;
+                    }
+                }
                 changed = leadership.changed() => {
                     if changed.is_err() {
                         return;
@@ -136,7 +149,9 @@ impl Leader {
                         (last_check, last_stamp) = (Instant::now(), Instant::now());
                         let _refused = raft.propose(batch::check(stamp), |_| ()).await;
                     }
-                    let due = replica.next_expiry() <= self.clock.now() || replica.has_more_to_evict();
+                    let now = self.clock.now();
+                    let due = replica.next_expiry().min(replica.next_deadline()) <= now
+                        || replica.has_more_to_evict();
                     if last_stamp.elapsed() >= if due { BUSY_TICK } else { TICK }
                         && let Some(stamp) = self.stamp(term, seeds())
                     {
@@ -146,6 +161,15 @@ impl Leader {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until the agreed time is at `deadline`.
+    async fn reached(&self, deadline: Millis) {
+        loop {
+            let left = deadline.0.saturating_sub(self.clock.now().0);
+            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
+            tokio::time::sleep(Duration::from_millis(left)).await;
         }
     }
 

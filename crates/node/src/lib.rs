@@ -10,6 +10,7 @@ mod brief;
 mod client;
 pub mod clock;
 mod cluster;
+mod desk;
 mod divergence;
 mod driver;
 mod execution;

@@ -167,6 +167,7 @@ impl Life {
             replica.clone(),
             pipeline.clone(),
             inner.front.clone(),
+            inner.desk.clone(),
             reclaimer,
             inner.divergence.clone(),
         );
@@ -220,6 +221,11 @@ impl Life {
         tasks.spawn(watch::uses(inner.clone(), pipeline.clone()));
         tasks.spawn(watch::subscriptions(inner.clone(), pipeline.clone()));
         tasks.spawn(watch::absent(inner.clone(), raft.clone(), pipeline.clone()));
+        tasks.spawn(watch::silent_waiters(inner.clone(), raft.clone(), leader.clone()));
+        let (desk, waiting, desk_stop) = (inner.desk.clone(), pipeline.clone(), stop.clone());
+        tasks.spawn(
+            async move { desk_stop.run_until_cancelled(desk.run(&waiting)).await.unwrap_or_default() },
+        );
         let (running_barriers, running_source, barrier_stop) =
             (barriers.clone(), source.clone(), stop.clone());
         tasks.spawn(async move { running_barriers.run(running_source, barrier_stop).await });

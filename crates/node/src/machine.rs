@@ -17,16 +17,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{EventClass, Events, State, StateDecoder, StateEncoder};
+use quorate_commands::{EventClass, Events, Service, State, StateDecoder, StateEncoder, Waiter};
 use quorate_keyspace::{Millis, Rng, Seed};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::Reply;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::batch::{Data, Stamp};
 use crate::brief;
+use crate::desk::{Desk, Serving};
 use crate::divergence::Divergence;
-use crate::execution::{BatchEntry, Here, Left, last_version, run_batch};
+use crate::execution::{BatchEntry, Here, last_version, run_batch};
 use crate::messages::Effect;
 use crate::origins::{Admission, Origins};
 use crate::pipeline::Pipeline;
@@ -39,6 +40,8 @@ use crate::session::Front;
 const EXPIRED_PER_ENTRY_MAX: usize = 512;
 /// Sets the chance of evictions apart from that of the batch's commands.
 const EVICTION_SEED: u64 = 0x6576_6963_7469_6f6e;
+/// And that of waiters that are served by what happens besides commands.
+const WAITERS_SEED: u64 = 0x7761_6974_6572_7321;
 /// The first block of a snapshot: format of the machine's own part.
 pub(crate) const HEAD_FORMAT: u8 = 1;
 
@@ -72,6 +75,9 @@ pub(crate) struct Replica {
     members: Mutex<BTreeSet<NodeId>>,
     clock: AtomicI64,
     next_expiry: AtomicI64,
+    next_deadline: AtomicI64,
+    /// An earlier deadline than all others has come.
+    deadline_moved: Notify,
     writes: AtomicU64,
     expired: AtomicU64,
     evicted: AtomicU64,
@@ -87,6 +93,8 @@ impl Replica {
             members: Mutex::default(),
             clock: AtomicI64::new(0),
             next_expiry: AtomicI64::new(i64::MAX),
+            next_deadline: AtomicI64::new(i64::MAX),
+            deadline_moved: Notify::new(),
             writes: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
@@ -122,6 +130,23 @@ impl Replica {
     /// When the next key is due; the end of time if none is.
     pub(crate) fn next_expiry(&self) -> Millis {
         Millis(self.next_expiry.load(Ordering::Relaxed))
+    }
+
+    /// When the first waiter gives up; the end of time if none does.
+    pub(crate) fn next_deadline(&self) -> Millis {
+        Millis(self.next_deadline.load(Ordering::Relaxed))
+    }
+
+    /// Resolves when a waiter has come that gives up before all others.
+    pub(crate) async fn deadline_moved(&self) {
+        self.deadline_moved.notified().await;
+    }
+
+    fn note_deadline(&self, next: Option<Millis>) {
+        let next = next.map_or(i64::MAX, |next| next.0);
+        if next < self.next_deadline.swap(next, Ordering::Relaxed) {
+            self.deadline_moved.notify_one();
+        }
     }
 
     /// Write commands applied since the start, for metrics.
@@ -166,6 +191,7 @@ pub(crate) struct Machine {
     replica: Arc<Replica>,
     pipeline: Arc<Pipeline>,
     front: Arc<Front>,
+    desk: Arc<Desk>,
     reclaimer: Reclaimer,
     divergence: Arc<Divergence>,
     /// Replies of other nodes' batches go here, that is nowhere.
@@ -177,10 +203,11 @@ impl Machine {
         replica: Arc<Replica>,
         pipeline: Arc<Pipeline>,
         front: Arc<Front>,
+        desk: Arc<Desk>,
         reclaimer: Reclaimer,
         divergence: Arc<Divergence>,
     ) -> Machine {
-        Machine { replica, pipeline, front, reclaimer, divergence, discard: Reply::discarding() }
+        Machine { replica, pipeline, front, desk, reclaimer, divergence, discard: Reply::discarding() }
     }
 
     fn deliver(&self, effects: Vec<Effect>) {
@@ -189,75 +216,85 @@ impl Machine {
 
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
         let data = Data::decode(data).map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
+        let desk = Arc::clone(&self.desk);
+        let mut serving = Serving::new(&desk);
+        let mut outbox = Vec::new();
+        let mut result = Ok(0);
+        let mut replicated = self.replica.replicated.write();
+        let (stamp, is_check) = (data.stamp(), matches!(data, Data::Check(_)));
+        let before_bytes = self.begin(&mut replicated, id, stamp, &mut serving);
         match data {
-            Data::Tick(stamp) => {
-                let mut effects = Vec::new();
-                let mut replicated = self.replica.replicated.write();
-                let before_bytes = self.begin(&mut replicated, stamp);
-                self.finish(&mut replicated, id, stamp, before_bytes, &mut effects);
-                drop(replicated);
-                self.deliver(effects);
-                Ok(())
-            }
-            Data::Check(stamp) => {
-                let mut effects = Vec::new();
-                let mut replicated = self.replica.replicated.write();
-                let before_bytes = self.begin(&mut replicated, stamp);
-                self.finish(&mut replicated, id, stamp, before_bytes, &mut effects);
-                self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
-                drop(replicated);
-                self.deliver(effects);
-                Ok(())
-            }
-            Data::Batch { stamp, origin, sequence, requests } => {
-                let own = origin == self.pipeline.origin();
-                let mut left = Left::default();
-                let result = {
-                    let mut replicated = self.replica.replicated.write();
-                    let before_bytes = self.begin(&mut replicated, stamp);
-                    let here = Here {
-                        node: self.pipeline.origin().node,
-                        front: &self.front,
-                        has_listeners: self.front.post.has_listeners(),
-                        has_trackers: self.front.post.tracking.is_on(),
-                    };
-                    let admission = replicated.origins.admit(origin, sequence);
-                    if admission == Admission::Next && sequence == 1 {
-                        // Whoever was connected to the node before its start is not any more.
-                        replicated.state.subscriptions.forget(origin.node.0);
-                    }
-                    let result = match admission {
-                        Admission::Next => {
-                            let groups = if own { self.pipeline.applied(sequence) } else { Vec::new() };
-                            let entry = BatchEntry { index: id.index, origin, stamp, requests, groups };
-                            run_batch(&mut replicated.state, entry, &here, &mut left, &mut self.discard)
-                        }
-                        Admission::Gap => {
-                            if own {
-                                self.pipeline.resend();
-                            }
-                            Ok(0)
-                        }
-                        Admission::Repeat | Admission::Stale => Ok(0),
-                    };
-                    self.finish(&mut replicated, id, stamp, before_bytes, &mut left.effects);
-                    result
+            Data::Tick(_) | Data::Check(_) => {}
+            Data::Silence(_, silent) => {
+                let is_silent = |waiter: &Waiter| {
+                    waiter.node == silent.node.0 && waiter.incarnation <= silent.incarnation
                 };
-                let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
-                self.replica.writes.fetch_add(executed, Ordering::Relaxed);
-                self.deliver(left.effects);
-                for (waiting, replies) in left.outbox {
-                    // A connection that is gone does not need its replies.
-                    let _gone = waiting.send(Ok(replies));
+                self.service(&mut replicated.state, id, stamp, &mut serving, |service| {
+                    service.dismiss(is_silent)
+                });
+            }
+            Data::Batch { origin, sequence, requests, .. } => {
+                let is_own = origin == self.pipeline.origin();
+                match replicated.origins.admit(origin, sequence) {
+                    Admission::Next => {
+                        if sequence == 1 {
+                            // Whoever was connected to the node before its start is not any more.
+                            replicated.state.subscriptions.forget(origin.node.0);
+                            // Whoever waited on an earlier life of this node is gone.
+                            let is_gone = |waiter: &Waiter| {
+                                waiter.node == origin.node.0 && waiter.incarnation < origin.incarnation
+                            };
+                            let state = &mut replicated.state;
+                            self.service(state, id, stamp, &mut serving, |service| service.dismiss(is_gone));
+                        }
+                        let groups = if is_own { self.pipeline.applied(sequence) } else { Vec::new() };
+                        let entry = BatchEntry { index: id.index, stamp, origin, is_own, requests, groups };
+                        let here = Here {
+                            node: self.pipeline.origin().node,
+                            front: &self.front,
+                            has_listeners: self.front.post.has_listeners(),
+                            has_trackers: self.front.post.tracking.is_on(),
+                        };
+                        result = run_batch(
+                            &mut replicated.state,
+                            entry,
+                            &here,
+                            &mut serving,
+                            &mut outbox,
+                            &mut self.discard,
+                        );
+                    }
+                    Admission::Gap if is_own => self.pipeline.resend(),
+                    Admission::Gap | Admission::Repeat | Admission::Stale => {}
                 }
-                Ok(())
             }
         }
+        self.finish(&mut replicated, id, stamp, before_bytes, &mut serving);
+        if is_check {
+            self.divergence.begin(id.index, replicated.state.capture(), self.reclaimer.is_inline());
+        }
+        drop(replicated);
+        let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
+        self.replica.writes.fetch_add(executed, Ordering::Relaxed);
+        self.deliver(std::mem::take(&mut serving.effects));
+        for (waiting, replies) in outbox {
+            // A connection that is gone does not need its replies.
+            let _gone = waiting.send(Ok(replies));
+        }
+        serving.finish();
+        Ok(())
     }
 
-    /// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the data takes.
-    fn begin(&self, replicated: &mut Replicated, stamp: Stamp) -> usize {
+    /// Begins an entry: time moves, and those whose time is up wait no longer. Returns what the data takes.
+    fn begin(
+        &self,
+        replicated: &mut Replicated,
+        id: LogId,
+        stamp: Stamp,
+        serving: &mut Serving<'_>,
+    ) -> usize {
         if !replicated.seeded {
+            // The first stamp of all seeds the maps, which are still empty.
             let mut rng = Rng::from_u64(stamp.seed);
             let mut seed = [0; 16];
             seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
@@ -268,18 +305,24 @@ impl Machine {
         replicated.state.begin(stamp.time);
         // With the lock held: whoever has read a key before has been entered before.
         replicated.state.keyspace.note_changes(self.front.post.tracking.is_on());
-        replicated.state.used_bytes()
+        let before_bytes = replicated.state.used_bytes();
+        self.desk.readers().take_over(&mut replicated.state.keyspace);
+        let now = replicated.state.clock;
+        if replicated.state.waiters.next_deadline().is_some_and(|next| next <= now) {
+            self.service(&mut replicated.state, id, stamp, serving, |service| service.time_out(now));
+        }
+        before_bytes
     }
 
-    /// Housekeeping of every entry: due keys, keys that the memory limit asks for, and large dropped values, which
-    /// another thread frees.
+    /// Housekeeping of every entry: due keys, keys that the memory limit asks for, those who wait for either, and large
+    /// dropped values, which another thread frees.
     fn finish(
         &self,
         replicated: &mut Replicated,
         id: LogId,
         stamp: Stamp,
         before_bytes: usize,
-        effects: &mut Vec<Effect>,
+        serving: &mut Serving<'_>,
     ) {
         let now = replicated.state.clock;
         let wanted = replicated.state.settings.events();
@@ -299,16 +342,40 @@ impl Machine {
         );
         let changes = replicated.state.keyspace.take_changes();
         if !changes.is_empty() {
-            effects.push(Effect::Changed(changes));
+            serving.effects.push(Effect::Changed(changes));
         }
         if !events.is_empty() && self.front.post.has_listeners() {
-            effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+            serving.effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
         }
         self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
         self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
         self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
+        if replicated.state.keyspace.has_changed() {
+            self.service(&mut replicated.state, id, stamp, serving, |service| service.serve());
+        }
+        self.replica.note_deadline(replicated.state.waiters.next_deadline());
         self.reclaimer.free(replicated.state.keyspace.take_garbage());
         self.replica.clock.store(now.0, Ordering::Release);
+    }
+
+    /// Does something about waiters before or after an entry's requests.
+    fn service<R>(
+        &self,
+        state: &mut State,
+        id: LogId,
+        stamp: Stamp,
+        serving: &mut Serving<'_>,
+        act: impl FnOnce(&mut Service<'_, Serving<'_>>) -> R,
+    ) -> R {
+        let mut events = Events::new(state.settings.events());
+        let rng = &mut Rng::from_u64(stamp.seed ^ WAITERS_SEED);
+        let version = last_version(id.index);
+        let done = act(&mut Service { state, version, rng, events: &mut events, desk: serving });
+        if !events.is_empty() && self.front.post.has_listeners() {
+            let wanted = state.settings.events();
+            serving.effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
+        done
     }
 }
 
@@ -330,7 +397,15 @@ impl StateMachine for Machine {
                     replicated.origins.retain(|node| members.nodes.contains_key(&node));
                     let is_member = |node| members.nodes.contains_key(&NodeId(node));
                     replicated.state.subscriptions.retain(is_member);
+                    let desk = Arc::clone(&self.desk);
+                    let mut serving = Serving::new(&desk);
+                    let is_gone = |waiter: &Waiter| !members.nodes.contains_key(&NodeId(waiter.node));
+                    let stamp = Stamp { time: replicated.state.clock, seed: 0 };
+                    let state = &mut replicated.state;
+                    self.service(state, entry.id, stamp, &mut serving, |service| service.dismiss(is_gone));
                     drop(replicated);
+                    self.deliver(std::mem::take(&mut serving.effects));
+                    serving.finish();
                     *self.replica.members.lock() = members.nodes.into_keys().collect();
                 }
                 Payload::Data(data) => self.apply_data(entry.id, &data)?,
@@ -368,8 +443,15 @@ impl StateMachine for Machine {
         }
         replicated.state = decoder.finish().map_err(Fault::new)?;
         self.replica.clock.store(replicated.state.clock.0, Ordering::Release);
+        self.replica.note_deadline(replicated.state.waiters.next_deadline());
         let own = replicated.origins.last(self.pipeline.origin());
-        let old = std::mem::replace(&mut *self.replica.replicated.write(), replicated);
+        let old = {
+            let mut shared = self.replica.replicated.write();
+            let old = std::mem::replace(&mut *shared, replicated);
+            let State { waiters, keyspace, .. } = &mut shared.state;
+            self.desk.overtaken(self.pipeline.origin(), waiters, keyspace);
+            old
+        };
         self.reclaimer.free_state(old.state);
         self.pipeline.overtaken(own);
         self.deliver(vec![Effect::Gap]);

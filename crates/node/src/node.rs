@@ -30,6 +30,7 @@ use crate::admin::{Call, ClusterStatus, Done, NodeReport, Refusal, RefusalKind};
 use crate::barrier::{Barriers, Source};
 use crate::clock::SharedClock;
 use crate::cluster::{Cluster, Local};
+use crate::desk::Desk;
 use crate::divergence::Divergence;
 use crate::leader::Leader;
 use crate::life::Life;
@@ -122,6 +123,7 @@ pub(crate) struct Inner {
     pub(crate) peers: Peers,
     pub(crate) front: Arc<Front>,
     pub(crate) replica: Arc<Replica>,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) divergence: Arc<Divergence>,
     /// Forty hexadecimal digits, new with every start, as Redis has them.
     pub(crate) run_id: String,
@@ -192,6 +194,7 @@ impl Node {
             peers: Peers::new(transport.clone()),
             front: Arc::new(Front::new(options.settings.clone())),
             replica: Replica::new(),
+            desk: Arc::default(),
             divergence: Arc::default(),
             run_id,
             running: OnceLock::new(),
@@ -350,11 +353,14 @@ impl Node {
             let _no_heir =
                 running.cluster.call(Call::Drain { node: running.identity.node.0, on: true }).await;
             let deadline = Instant::now() + inner.options.drain_max;
-            while !running.pipeline.idle() && Instant::now() < deadline {
+            // Whoever still waits is let go, so that nothing is taken for them any more.
+            inner.desk.dismiss();
+            while !(inner.desk.is_empty() && running.pipeline.idle()) && Instant::now() < deadline {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
             running.pipeline.close();
         }
+        inner.desk.close();
         self.end().await;
         inner.enter(Phase::Stopped);
     }
@@ -364,6 +370,7 @@ impl Node {
         if let Some(running) = self.inner.running.get() {
             running.pipeline.close();
         }
+        self.inner.desk.close();
         self.end().await;
         self.inner.enter(Phase::Stopped);
     }

@@ -37,7 +37,7 @@ use tokio::time::Instant;
 use crate::batch::{BatchBuilder, Origin};
 use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
-use crate::group::{Failure, Group, Slot, Style};
+use crate::group::{Failure, Group, Seat, Slot, Style};
 use crate::messages::Action;
 use crate::transaction::Transaction;
 
@@ -102,6 +102,10 @@ pub(crate) trait Carrier: Send {
 pub(crate) enum Place {
     /// The reply of the batch's next request.
     Write { command: &'static Command, style: Style },
+    /// The reply of the batch's next request, or that of its waiter later.
+    Wait { command: &'static Command, style: Style, seat: Seat },
+    /// Whether the batch's next item ended a wait.
+    Unblock { style: Style },
     /// Evaluated here, now.
     Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
     /// The batch's next request if it writes, else evaluated here.
@@ -446,7 +450,10 @@ fn fail(groups: Vec<Sealed>, failure: &Failure) {
 
 fn slot_bytes(slot: &Slot) -> usize {
     match slot {
-        Slot::Write { request, .. } | Slot::Read { request, .. } => request.frame_bytes() + 64,
+        Slot::Write { request, .. } | Slot::Wait { request, .. } | Slot::Read { request, .. } => {
+            request.frame_bytes() + 64
+        }
+        Slot::Unblock { .. } => 64,
         Slot::Transaction(transaction) => transaction.bytes(),
         Slot::Internal(request) => request.frame_bytes() + 64,
         Slot::Act(_) => 32,
@@ -460,6 +467,18 @@ pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
         Slot::Write { db, command, request, style } => {
             builder.push(db, (0..request.len()).map(|i| request.arg(i)));
             Place::Write { command, style }
+        }
+        Slot::Wait { db, command, request, style, seat } => {
+            let args = (0..request.len()).map(|i| request.arg(i));
+            match seat.deadline {
+                None => builder.push(db, args),
+                Some(deadline) => builder.push_anew(db, deadline, args),
+            }
+            Place::Wait { command, style, seat }
+        }
+        Slot::Unblock { ticket, how, style } => {
+            builder.push_unblock(ticket, how);
+            Place::Unblock { style }
         }
         Slot::Read { db, command, request, style } => Place::Read { db, command, request, style },
         Slot::Transaction(transaction) => {

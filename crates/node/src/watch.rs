@@ -1,5 +1,6 @@
 //! What a node keeps an eye on while it lives: consensus itself, who leads, whom it hears of, whether its
-//! state is what the others have, whether it is a member still, and which keys its reads have used.
+//! state is what the others have, whether it is a member still, and which keys its reads have used; on the leader, whose
+//! waiters are to go because their node is silent.
 //!
 //! What it leaves to others: what makes states comparable ([`crate::divergence`]), what a phase means to
 //! clients and administrators ([`crate::node`]).
@@ -14,13 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use quorate_commands::Waiter;
 use quorate_raft::{NodeId, Raft};
 use quorate_storage::{DataDir, Disk};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::{self, Origin};
 use crate::divergence::Verdict;
 use crate::group::Slot;
+use crate::leader::{Leader, Proposal};
 use crate::messages::report;
 use crate::node::{Error, Inner, Phase, REMOVED};
 use crate::peers::HEARD_MAX;
@@ -49,6 +53,7 @@ pub(crate) async fn consensus(inner: Arc<Inner>, raft: Raft) {
     if let Some(running) = inner.running.get() {
         running.pipeline.close();
     }
+    inner.desk.close();
     inner.enter(Phase::Failed(Error::Raft(Arc::new(quorate_raft::Error::Stopped(error)))));
 }
 
@@ -124,6 +129,40 @@ pub(crate) async fn absent(inner: Arc<Inner>, raft: Raft, pipeline: Arc<Pipeline
             if inner.replica.read(|replicated| replicated.state.subscriptions.has(node.0)) {
                 // If it does not get through, the next round tries again.
                 let _told = pipeline.write(vec![Slot::Internal(report::forget(node))]).await;
+            }
+        }
+    }
+}
+
+/// On the leader: has the waiters of nodes go that it does not hear of, before they take what nobody is there to get.
+pub(crate) async fn silent_waiters(inner: Arc<Inner>, raft: Raft, leader: Arc<Leader>) {
+    let me = inner.peers.transport().identity().node;
+    let mut rounds = tokio::time::interval(PING);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut leading_since: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        if !raft.leadership().borrow().leader_is_me {
+            leading_since = None;
+            continue;
+        }
+        // Whoever leads has to have had the time to hear of the others.
+        if leading_since.get_or_insert_with(Instant::now).elapsed() < HEARD_MAX {
+            continue;
+        }
+        let origins: BTreeSet<Origin> = inner.replica.read(|replicated| {
+            let origin =
+                |waiter: &Waiter| Origin { node: NodeId(waiter.node), incarnation: waiter.incarnation };
+            replicated.state.waiters.iter().map(|(_, waiter)| origin(waiter)).collect()
+        });
+        for origin in origins {
+            if origin.node != me && !inner.peers.heard_of(origin.node) {
+                tracing::warn!(node = %origin.node, "its waiting clients lose their places, as it is not heard of");
+                // Where it is refused, the next round says it again.
+                leader.propose(Proposal { data: batch::silence(origin), refused: Box::new(|_| ()) });
             }
         }
     }

@@ -10,5 +10,5 @@ pub mod process;
 pub mod wait;
 
 pub use client::Client;
-pub use process::{Cluster, Node};
+pub use process::{COMES_UP, Cluster, Node};
 pub use wait::until;

@@ -1,10 +1,12 @@
 //! The commands of the list group.
 //!
-//! For: the list commands of Redis 7.2 that do not wait. Leaves to others: the two encodings and when one becomes
+//! For: the list commands of Redis 7.2. Leaves to others: serving those who wait (`crate::blocking`); the two encodings
+//! and when one becomes
 //! the other (`quorate-keyspace`); their limit is a setting.
 //! Invariants: all checks come before the first change (see the crate's head); a list without elements does not
 //! exist; a command that changes no element leaves the key's version as it was.
 
+pub(crate) mod blocking;
 pub(crate) mod changing;
 pub(crate) mod moving;
 pub(crate) mod popping;

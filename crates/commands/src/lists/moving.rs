@@ -17,7 +17,7 @@ pub(crate) fn rpoplpush(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply
     move_element(write, (&args[1], End::Tail), (&args[2], End::Head), reply)
 }
 
-fn move_element(
+pub(super) fn move_element(
     write: &mut Write<'_>,
     (source, from): (&[u8], End),
     (destination, to): (&[u8], End),

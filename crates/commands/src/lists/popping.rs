@@ -1,5 +1,7 @@
 //! Taking elements off the ends.
 
+use std::ops::Range;
+
 use quorate_keyspace::{Blob, End, ListValue, Value};
 use quorate_resp::Reply;
 
@@ -19,29 +21,41 @@ pub(crate) fn rpop(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> 
 
 /// `LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]`
 pub(crate) fn lmpop(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let positive = |i: usize, text: &'static str| {
-        args.integer(i).ok().filter(|number| *number > 0).ok_or(Error::text(text))
-    };
-    let keys = positive(1, "ERR numkeys should be greater than 0")?;
-    let keys = usize::try_from(keys).unwrap_or(usize::MAX);
-    if keys > args.len() - 3 {
-        return Err(Error::Syntax);
+    let pops = Pops::parse(args, 1)?;
+    if !write.pop_first_list(&args.as_slice()[pops.keys], pops.end, pops.count, reply)? {
+        reply.null_array();
     }
-    let end = end(args, keys + 2)?;
-    let count = match args.len() - (keys + 3) {
-        0 => 1,
-        2 if args.is(keys + 3, "COUNT") => positive(keys + 4, "ERR count should be greater than 0")?,
-        _ => return Err(lmpop_options(args, keys + 3)),
-    };
-    for key in &args.from(2)[..keys] {
-        let Some(len) = write.list(key)?.map(ListValue::len) else { continue };
-        reply.array(2);
-        reply.bulk(key);
-        write.pop_elements(key, end, usize::try_from(count).unwrap_or(usize::MAX).min(len), reply);
-        return Ok(());
-    }
-    reply.null_array();
     Ok(())
+}
+
+/// What `LMPOP` and `BLMPOP` are asked for.
+pub(super) struct Pops {
+    /// Which arguments are keys.
+    pub(super) keys: Range<usize>,
+    pub(super) end: End,
+    pub(super) count: usize,
+}
+
+impl Pops {
+    /// Reads the arguments from the number of keys on.
+    pub(super) fn parse(args: Args<'_>, at: usize) -> Result<Pops, Error> {
+        let positive = |i: usize, text: &'static str| {
+            args.integer(i).ok().filter(|number| *number > 0).ok_or(Error::text(text))
+        };
+        let keys = positive(at, "ERR numkeys should be greater than 0")?;
+        let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+        if keys > args.len() - (at + 2) {
+            return Err(Error::Syntax);
+        }
+        let options = at + 2 + keys;
+        let end = end(args, options - 1)?;
+        let count = match args.len() - options {
+            0 => 1,
+            2 if args.is(options, "COUNT") => positive(options + 1, "ERR count should be greater than 0")?,
+            _ => return Err(lmpop_options(args, options)),
+        };
+        Ok(Pops { keys: at + 1..at + 1 + keys, end, count: usize::try_from(count).unwrap_or(usize::MAX) })
+    }
 }
 
 /// What is wrong with more options than one.
@@ -78,8 +92,26 @@ fn pop(
 }
 
 impl Write<'_> {
+    /// Takes elements off the first of several lists that has any; false if none has.
+    pub(super) fn pop_first_list(
+        &mut self,
+        keys: &[&[u8]],
+        end: End,
+        count: usize,
+        reply: &mut Reply,
+    ) -> Result<bool, Error> {
+        for key in keys {
+            let Some(len) = self.list(key)?.map(ListValue::len) else { continue };
+            reply.array(2);
+            reply.bulk(key);
+            self.pop_elements(key, end, count.min(len), reply);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Takes an element off the list at a key, which is there.
-    fn pop_element(&mut self, key: &[u8], end: End) -> Blob {
+    pub(super) fn pop_element(&mut self, key: &[u8], end: End) -> Blob {
         let limit = self.list_limit();
         let (element, empty) = {
             let mut entry = self.get_mut(key).expect("the list was found");

@@ -1,10 +1,11 @@
 //! The commands of the sorted-set group.
 //!
-//! For: every sorted-set command of Redis 7.2 that does not wait. Leaves to others: the two encodings, the order,
-//! and ranks (`quorate-keyspace`); the encodings' limits are settings.
+//! For: every sorted-set command of Redis 7.2. Leaves to others: serving those who wait (`crate::blocking`); the two
+//! encodings, the order, and ranks (`quorate-keyspace`); the encodings' limits are settings.
 //! Invariants: all checks come before the first change (see the crate's head); a sorted set without members does
 //! not exist; a command that changes no member leaves the key's version as it was.
 
+pub(crate) mod blocking;
 pub(crate) mod bounds;
 pub(crate) mod combining;
 mod output;

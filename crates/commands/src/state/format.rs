@@ -3,12 +3,14 @@
 //! Numbers are little-endian; storage frames and checksums each block and keeps their order.
 //!
 //! ```text
-//! snapshot := head settings* scripts* subscriptions* keyspace
+//! snapshot := head settings* scripts* waiters* subscriptions* keyspace
 //! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
 //! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
 //! scripts  := 0x43 kind:u8 last:u8 bytes            kind 1: a script, 2: a library; its code in one block or more,
 //!                                                   of which the last says so; scripts in the order they came
-//! subscriptions := 0x44 ( kind:u8 node:u64 count:u32 name_bytes:u16 name )*
+//! waiters  := 0x44 bytes                              all blocks together: those who wait, in their order; each as in
+//!                                                   `blocking/waiters.rs`
+//! subscriptions := 0x45 ( kind:u8 node:u64 count:u32 name_bytes:u16 name )*
 //!                                                   kind 0: a channel, 1: a pattern, 2: a shard channel
 //! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
 //! ```
@@ -26,6 +28,7 @@ use super::scripts::{SCRIPT_BYTES_MAX, Script, Scripts};
 use super::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
 use super::{State, StateSnapshot};
 use crate::Settings;
+use crate::blocking::waiters;
 use crate::settings::{Scope, TEXT_BYTES_MAX};
 
 const MAGIC: &[u8; 4] = b"QSTA";
@@ -34,7 +37,8 @@ pub const VERSION: u16 = 1;
 const HEAD: u8 = 0x41;
 const SETTINGS: u8 = 0x42;
 const SCRIPTS: u8 = 0x43;
-const SUBSCRIPTIONS: u8 = 0x44;
+const WAITERS: u8 = 0x44;
+const SUBSCRIPTIONS: u8 = 0x45;
 const SCRIPT: u8 = 1;
 const LIBRARY: u8 = 2;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
@@ -67,6 +71,9 @@ pub enum DecodeError {
     /// A subscription of an unknown kind.
     #[error("the snapshot has a subscription of the unknown kind {0}")]
     Subscription(u8),
+    /// Waiters that are cut short, or wait for nothing.
+    #[error("the snapshot's waiters cannot be read")]
+    Waiters,
     /// The keyspace's blocks.
     #[error("the snapshot's keyspace cannot be read")]
     Keyspace(#[from] quorate_keyspace::Error),
@@ -142,6 +149,9 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     for library in snapshot.scripts.libraries() {
         push_code(&mut blocks, LIBRARY, &library.code);
     }
+    for part in waiters::encode(&snapshot.waiters).chunks(BLOCK_BYTES_FULL) {
+        blocks.push([&[WAITERS], part].concat());
+    }
     let mut block = vec![SUBSCRIPTIONS];
     for (kind, name, node, count) in snapshot.subscriptions.rows() {
         let name_bytes = u16::try_from(name.len()).expect("names are bounded by SUBSCRIPTION_BYTES_MAX");
@@ -181,6 +191,7 @@ pub struct StateDecoder {
     subscriptions: Subscriptions,
     /// The code whose last block has not come yet.
     code: Vec<u8>,
+    waiters: Vec<u8>,
     keyspace: Decoder,
 }
 
@@ -201,6 +212,7 @@ impl StateDecoder {
             (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
             (Some(_), Some((&SCRIPTS, part))) => self.read_code(part)?,
             (Some(_), Some((&SUBSCRIPTIONS, rows))) => self.read_subscriptions(rows)?,
+            (Some(_), Some((&WAITERS, part))) => self.waiters.extend_from_slice(part),
             (Some(_), _) => self.keyspace.push(block)?,
         }
         Ok(())
@@ -209,15 +221,16 @@ impl StateDecoder {
     /// The state, once the last block was taken.
     ///
     /// # Errors
-    /// Blocks are missing.
+    /// Blocks are missing, or what several of them hold together is damaged.
     pub fn finish(self) -> Result<State, DecodeError> {
         let clock = self.clock.ok_or(DecodeError::NoSnapshot)?;
         if !self.code.is_empty() {
             return Err(DecodeError::Truncated);
         }
-        let keyspace: Keyspace = self.keyspace.finish()?;
+        let mut keyspace: Keyspace = self.keyspace.finish()?;
+        let waiters = waiters::decode(&self.waiters, &mut keyspace).ok_or(DecodeError::Waiters)?;
         let StateDecoder { settings, scripts, subscriptions, .. } = self;
-        Ok(State { keyspace, settings, scripts, subscriptions, clock })
+        Ok(State { keyspace, settings, scripts, subscriptions, waiters, clock })
     }
 
     /// How many keys were read so far, for progress.
@@ -306,6 +319,7 @@ mod tests {
     use quorate_keyspace::{DbIndex, Seed, Value, Version};
 
     use super::*;
+    use crate::Waiters;
 
     fn sample() -> State {
         let mut state = State::new(Seed([3; 16]));
@@ -336,6 +350,13 @@ mod tests {
         ] {
             state.subscriptions.change(kind, name.as_bytes(), node, 1 + i64::from(node as u8));
         }
+        for (ticket, request) in
+            ["BLPOP a b 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > >"].iter().enumerate()
+        {
+            let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            let keys = if ticket == 0 { 1..3 } else { 7..9 };
+            state.waiters.add_sample(&mut state.keyspace, ticket as u64 + 7, &args, keys);
+        }
         for number in 0..100 {
             let key = format!("key:{number}");
             let db = state.keyspace.db_mut(DbIndex::ZERO);
@@ -354,6 +375,8 @@ mod tests {
         assert_eq!(restored.scripts, state.scripts);
         assert_eq!(restored.subscriptions, state.subscriptions);
         assert_eq!(restored.clock, state.clock);
+        assert!(restored.waiters.iter().eq(state.waiters.iter()));
+        assert_eq!(restored.waiters.next_deadline(), state.waiters.next_deadline());
         assert_eq!(restored.digest(), state.digest());
         assert!(restored.capture().encode().eq(blocks));
     }
@@ -366,6 +389,7 @@ mod tests {
             State { settings: Settings::default(), ..sample() }.digest(),
             State { scripts: Scripts::default(), ..sample() }.digest(),
             State { subscriptions: Subscriptions::default(), ..sample() }.digest(),
+            State { waiters: Waiters::default(), ..sample() }.digest(),
             State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
         ];
         for (i, digest) in digests.iter().enumerate() {

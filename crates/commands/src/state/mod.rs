@@ -1,7 +1,7 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings, scripts, subscriptions and clock together, capturing them for a snapshot, and telling two nodes' states
-//! apart. Leaves to others: origins, waiters and membership (the node's part of the replicated state); framing and
+//! For: holding keyspace, settings, scripts, subscriptions, waiters and clock together, capturing them for a snapshot, and telling two
+//! nodes' states apart. Leaves to others: origins and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
 //! Called by: the apply task; the snapshot thread owns a [`StateSnapshot`].
@@ -10,15 +10,17 @@ mod format;
 pub(crate) mod scripts;
 pub(crate) mod subscriptions;
 
-use quorate_keyspace::{Keyspace, Millis, Seed, Snapshot};
+use quorate_keyspace::{CowTree, Keyspace, Millis, Seed, Snapshot};
 
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
 use self::subscriptions::Subscriptions;
 use crate::Settings;
+use crate::blocking::Waiters;
+use crate::blocking::waiters::Standing;
 
-/// Keyspace, settings, scripts, subscriptions and clock.
+/// Keyspace, settings, scripts, subscriptions, waiters and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
@@ -29,6 +31,8 @@ pub struct State {
     pub scripts: Scripts,
     /// Who listens to messages, over all nodes.
     pub subscriptions: Subscriptions,
+    /// Requests that wait.
+    pub waiters: Waiters,
     /// Agreed time of the last batch.
     pub clock: Millis,
 }
@@ -45,6 +49,7 @@ impl State {
             settings: Settings::default(),
             scripts: Scripts::default(),
             subscriptions: Subscriptions::default(),
+            waiters: Waiters::default(),
             clock: Millis::default(),
         }
     }
@@ -61,6 +66,7 @@ impl State {
             settings: self.settings.clone(),
             scripts: self.scripts.clone(),
             subscriptions: self.subscriptions.clone(),
+            waiters: self.waiters.capture(),
             clock: self.clock,
         }
     }
@@ -90,6 +96,7 @@ pub struct StateSnapshot {
     settings: Settings,
     scripts: Scripts,
     subscriptions: Subscriptions,
+    waiters: CowTree<Standing>,
     clock: Millis,
 }
 
@@ -109,7 +116,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings, scripts, subscriptions and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts, subscriptions, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");

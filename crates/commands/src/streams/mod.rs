@@ -1,7 +1,8 @@
 //! The commands of the stream group.
 //!
-//! For: every stream command of Redis 7.2, without waiting. Leaves to others: entries, groups and how they are packed
-//! (`quorate-keyspace`); clients that wait for entries (`BLOCK`), which are refused until they can.
+//! For: every stream command of Redis 7.2. Leaves to others: entries, groups and how they are packed
+//! (`quorate-keyspace`); serving consumers that wait for entries (`crate::blocking`); readers that wait (`XREAD BLOCK`),
+//! which is their node's business alone.
 //! Invariants: all checks come before the first change (see the crate's head); a stream may be empty; time in ids and
 //! groups is the batch's agreed time.
 
@@ -58,7 +59,7 @@ impl Write<'_> {
     }
 
     /// Changes a group, which was found. The key's version stays: as in Redis, reading on behalf of a group does not
-    /// make a transaction fail that watches the stream.
+    /// make a transaction fail that watches the stream, and gives nobody who waits for it anything to read.
     fn edit_group<T>(
         &mut self,
         key: &[u8],
@@ -66,7 +67,7 @@ impl Write<'_> {
         edit: impl FnOnce(&StreamEntries, &mut Group) -> T,
     ) -> T {
         let (now, version) = (self.now, self.get(key).expect("the stream was found").version());
-        let mut entry = self.db_mut().get_mut(key, now, version).expect("the stream was found");
+        let mut entry = self.db_mut().get_mut_unnoticed(key, now, version).expect("the stream was found");
         let stream = entry.value_mut().as_stream_mut().expect("the type was checked");
         stream.change_group(name, edit).expect("the group was found")
     }

@@ -1,10 +1,13 @@
 //! `XREAD` and `XREADGROUP`.
 
-use quorate_keyspace::{Group, Millis, StreamEntries, StreamId};
-use quorate_resp::{Deferred, Protocol, Reply};
+use std::ops::Range;
+
+use quorate_keyspace::{Millis, StreamEntries, StreamId};
+use quorate_resp::{Deferred, Protocol, Reply, Request};
 
 use super::{id, no_group, write_entry, write_id};
-use crate::{Args, Error, Read, Write};
+use crate::blocking::Kind;
+use crate::{Args, Command, Error, Group, Read, Write};
 
 /// What stands before the keys, and where those are.
 struct Options<'a> {
@@ -13,13 +16,24 @@ struct Options<'a> {
     group: Option<(&'a [u8], &'a [u8])>,
     keys: &'a [&'a [u8]],
     ids: &'a [&'a [u8]],
+    /// How long to wait; 0 is forever.
+    block_millis: Option<i64>,
+    /// Where the keys begin.
+    keys_at: usize,
 }
 
 impl<'a> Options<'a> {
     fn parse(args: Args<'a>, name: &str) -> Result<Options<'a>, Error> {
         let groups = name == "xreadgroup";
-        let mut options = Options { count: 0, no_ack: false, group: None, keys: &[], ids: &[] };
-        let mut blocks = false;
+        let mut options = Options {
+            count: 0,
+            no_ack: false,
+            group: None,
+            keys: &[],
+            ids: &[],
+            block_millis: None,
+            keys_at: 0,
+        };
         let mut i = 1;
         loop {
             let more = args.len().saturating_sub(i + 1);
@@ -35,7 +49,7 @@ impl<'a> Options<'a> {
                 if timeout < 0 {
                     return Err(Error::text("ERR timeout is negative"));
                 }
-                blocks = true;
+                options.block_millis = Some(timeout);
             } else if args.is(i, "COUNT") {
                 i += 1;
                 options.count = usize::try_from(args.integer(i)?).unwrap_or(0);
@@ -48,6 +62,7 @@ impl<'a> Options<'a> {
                          specified."
                     )));
                 }
+                options.keys_at = i + 1;
                 (options.keys, options.ids) = streams.split_at(streams.len() / 2);
                 break;
             } else if args.is(i, "GROUP") && more >= 2 {
@@ -68,9 +83,6 @@ impl<'a> Options<'a> {
         }
         if groups && options.group.is_none() {
             return Err(Error::text("ERR Missing GROUP option for XREADGROUP"));
-        }
-        if blocks {
-            return Err(Error::Unsupported(format!("{name} with BLOCK")));
         }
         Ok(options)
     }
@@ -105,6 +117,10 @@ impl Streams {
         reply.bulk(key);
     }
 
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn finish(self, reply: &mut Reply) {
         match (self.count, reply.protocol()) {
             (0, _) => reply.null_array(),
@@ -114,7 +130,7 @@ impl Streams {
     }
 }
 
-/// `XREAD [COUNT count] STREAMS key [key ...] id [id ...]`
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
 pub(crate) fn xread(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let options = Options::parse(args, "xread")?;
     let mut wanted = Vec::with_capacity(options.keys.len());
@@ -152,6 +168,50 @@ pub(crate) fn xread(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Resul
     Ok(())
 }
 
+/// How long a read waits, and for which keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadWait {
+    /// Milliseconds; 0 is forever.
+    pub timeout_millis: u64,
+    /// Which arguments are the keys.
+    pub keys: Range<usize>,
+}
+
+/// Whether a request of a command that can wait asks for it: those on streams have to.
+pub fn asks_to_wait(command: &Command, args: Args<'_>) -> bool {
+    let on_streams = command.group == Group::Stream;
+    let options = args.as_slice().iter().take_while(|arg| !arg.eq_ignore_ascii_case(b"STREAMS"));
+    !on_streams || options.skip(1).any(|arg| arg.eq_ignore_ascii_case(b"BLOCK"))
+}
+
+/// How long an `XREAD` waits where it finds nothing; nothing if it does not, or is wrong.
+pub fn read_wait(args: Args<'_>) -> Option<ReadWait> {
+    let options = Options::parse(args, "xread").ok()?;
+    let timeout_millis = u64::try_from(options.block_millis?).ok()?;
+    Some(ReadWait { timeout_millis, keys: options.keys_at..options.keys_at + options.keys.len() })
+}
+
+/// An `XREAD` with the ids that `$` means by now, if it has any: it asks for what comes after the first look, however
+/// often it looks.
+pub fn settle_ids(read: &Read<'_>, args: Args<'_>) -> Option<Request> {
+    let options = Options::parse(args, "xread").ok().filter(|options| options.ids.contains(&&b"$"[..]))?;
+    let (ids_at, mut settled) = (options.keys_at + options.keys.len(), Vec::new());
+    for (i, arg) in args.as_slice().iter().enumerate() {
+        let id = match i.checked_sub(ids_at) {
+            Some(place) if *arg == b"$" => {
+                read.stream(options.keys[place]).ok()?.map(|stream| stream.entries().last_id())
+            }
+            _ => {
+                settled.push(arg.to_vec());
+                continue;
+            }
+        };
+        let id = id.unwrap_or(StreamId::MIN);
+        settled.push(format!("{}-{}", id.ms, id.seq).into_bytes());
+    }
+    Some(Request::from_args(settled))
+}
+
 /// What a consumer asks of one stream.
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -161,7 +221,7 @@ enum Wanted {
     Own(StreamId),
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT count] [NOACK] STREAMS key [key ...] id [id ...]`
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
 pub(crate) fn xreadgroup(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
     let options = Options::parse(args, "xreadgroup")?;
     let (group, consumer) = options.group.expect("its absence is an error");
@@ -206,6 +266,13 @@ pub(crate) fn xreadgroup(write: &mut Write<'_>, args: Args<'_>, reply: &mut Repl
             }
         });
     }
+    // Whoever asks for what a consumer has not confirmed is always answered.
+    if streams.is_empty()
+        && let Some(millis) = options.block_millis
+        && write.wait(Kind::Group, args, options.keys_at..options.keys_at + options.keys.len(), millis)
+    {
+        return Ok(());
+    }
     streams.finish(reply);
     Ok(())
 }
@@ -219,7 +286,7 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn of_new(&self, entries: &StreamEntries, group: &mut Group, reply: &mut Reply) {
+    fn of_new(&self, entries: &StreamEntries, group: &mut quorate_keyspace::Group, reply: &mut Reply) {
         let place = reply.deferred();
         let mut written = 0;
         let start = group.last_id().next().unwrap_or(StreamId::MAX);
@@ -237,7 +304,13 @@ impl Delivery<'_> {
         reply.finish_array(place, written);
     }
 
-    fn of_own(&self, start: StreamId, entries: &StreamEntries, group: &mut Group, reply: &mut Reply) {
+    fn of_own(
+        &self,
+        start: StreamId,
+        entries: &StreamEntries,
+        group: &mut quorate_keyspace::Group,
+        reply: &mut Reply,
+    ) {
         let consumer = group.consumer(self.consumer).expect("it was made, if need be");
         let ids: Vec<StreamId> = consumer.pending_from(start).take(self.count_max).collect();
         reply.array(ids.len());

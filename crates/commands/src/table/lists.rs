@@ -2,8 +2,8 @@
 
 use crate::Flag::{Blocking, DenyOom, Fast, MovableKeys, NoScript, Readonly, Write};
 use crate::KeyFlag::{Access, Delete, Insert, Ro, Rw, Update};
-use crate::command::ArgumentKind::{Integer, String};
-use crate::lists::{changing, moving, popping, pushing, reading};
+use crate::command::ArgumentKind::{Double, Integer, String};
+use crate::lists::{blocking, changing, moving, popping, pushing, reading};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
@@ -17,6 +17,17 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, &[Rw, Access, Delete]), KeySpec::at(2, &[Rw, Insert])],
         since: "6.2.0",
         summary: "Moves an element from one list to another, or waits for one.",
+        arguments: &[
+            Argument::key("source"),
+            Argument::key("destination").spec(1),
+            Argument::one_of(
+                "wherefrom",
+                &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")],
+            ),
+            Argument::one_of("whereto", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
+            Argument::new("timeout", Double),
+        ],
+        route: Route::Write(blocking::blmove),
         ..ROW
     },
     Command {
@@ -25,7 +36,16 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, Blocking, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Rw, Access, Delete])],
         since: "7.0.0",
+        complexity: "O(N+M) in the keys and the elements returned",
         summary: "Pops from the first non-empty of several lists, or waits.",
+        arguments: &[
+            Argument::new("timeout", Double),
+            Argument::new("numkeys", Integer),
+            Argument::key("key").multiple(),
+            Argument::one_of("where", &[Argument::word("left", "LEFT"), Argument::word("right", "RIGHT")]),
+            Argument::new("count", Integer).token("COUNT").optional(),
+        ],
+        route: Route::Write(blocking::blmpop),
         ..ROW
     },
     Command {
@@ -34,7 +54,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, NoScript, Blocking]),
         keys: &[KeySpec::range(1, -2, 1, &[Rw, Access, Delete])],
         since: "2.0.0",
+        complexity: "O(N) in the keys",
         summary: "Pops the first element, or waits for one.",
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
+        route: Route::Write(blocking::blpop),
         ..ROW
     },
     Command {
@@ -43,7 +66,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, NoScript, Blocking]),
         keys: &[KeySpec::range(1, -2, 1, &[Rw, Access, Delete])],
         since: "2.0.0",
+        complexity: "O(N) in the keys",
         summary: "Pops the last element, or waits for one.",
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
+        route: Route::Write(blocking::brpop),
         ..ROW
     },
     Command {
@@ -54,6 +80,12 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.2.0",
         deprecated: Some(("6.2.0", "BLMOVE")),
         summary: "Moves the last element of a list to the head of another, or waits for one.",
+        arguments: &[
+            Argument::key("source"),
+            Argument::key("destination").spec(1),
+            Argument::new("timeout", Double),
+        ],
+        route: Route::Write(blocking::brpoplpush),
         ..ROW
     },
     Command {

@@ -3,7 +3,7 @@
 use crate::Flag::{Blocking, DenyOom, Fast, MovableKeys, NoScript, Readonly, Write};
 use crate::KeyFlag::{Access, Delete, Ow, Ro, Rw, Update};
 use crate::command::ArgumentKind::{Double, Integer, Pattern, String};
-use crate::sorted_sets::{combining, popping, random, range, reading, removing, walk, writing};
+use crate::sorted_sets::{blocking, combining, popping, random, range, reading, removing, walk, writing};
 use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
@@ -35,7 +35,16 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, Blocking, MovableKeys]),
         keys: &[KeySpec::counted(2, &[Rw, Access, Delete])],
         since: "7.0.0",
+        complexity: "O(K+M*log(N)) in the keys and the members returned",
         summary: "Pops from the first non-empty of several sorted sets, or waits.",
+        arguments: &[
+            Argument::new("timeout", Double),
+            Argument::new("numkeys", Integer),
+            Argument::key("key").multiple(),
+            Argument::one_of("where", &[Argument::word("min", "MIN"), Argument::word("max", "MAX")]),
+            Argument::new("count", Integer).token("COUNT").optional(),
+        ],
+        route: Route::Write(blocking::bzmpop),
         ..ROW
     },
     Command {
@@ -44,7 +53,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, NoScript, Blocking, Fast]),
         keys: &[KeySpec::range(1, -2, 1, &[Rw, Access, Delete])],
         since: "5.0.0",
+        complexity: "O(log(N)) in the members",
         summary: "Pops the member with the highest score, or waits for one.",
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
+        route: Route::Write(blocking::bzpopmax),
         ..ROW
     },
     Command {
@@ -53,7 +65,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Write, NoScript, Blocking, Fast]),
         keys: &[KeySpec::range(1, -2, 1, &[Rw, Access, Delete])],
         since: "5.0.0",
+        complexity: "O(log(N)) in the members",
         summary: "Pops the member with the lowest score, or waits for one.",
+        arguments: &[Argument::key("key").multiple(), Argument::new("timeout", Double)],
+        route: Route::Write(blocking::bzpopmin),
         ..ROW
     },
     Command {

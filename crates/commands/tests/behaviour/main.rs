@@ -6,4 +6,5 @@ mod history;
 mod kept;
 mod node;
 mod versions;
+mod waiters;
 mod walks;

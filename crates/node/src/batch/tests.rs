@@ -15,6 +15,8 @@ fn sealed() -> BytesMut {
     ];
     let requests = [(DbIndex::new(1).unwrap(), [&b"INCR"[..], b"n"].into_iter())];
     builder.push_transaction(&watched, requests.into_iter());
+    builder.push_anew(DbIndex::ZERO, Some(Millis(5)), [&b"BLPOP"[..], b"k", b"0"].into_iter());
+    builder.push_unblock(Ticket(8), Unblock::Gone);
     BytesMut::from(&builder.seal(ORIGIN, 42)[..])
 }
 
@@ -42,6 +44,8 @@ fn a_stamped_batch_reads_back() {
             ],
             requests: vec![request(1, &[b"INCR", b"n"])],
         },
+        BatchItem::Anew { deadline: Some(Millis(5)), request: request(0, &[b"BLPOP", b"k", b"0"]) },
+        BatchItem::Unblock { ticket: Ticket(8), how: Unblock::Gone },
     ];
     assert_eq!(items, expected);
 }
@@ -74,12 +78,27 @@ fn the_first_format_stays_readable() {
     let watched = vec![(DbIndex::new(1).unwrap(), Version(9), b"w".as_slice())];
     let transaction = BatchItem::Transaction { watched, requests: vec![del(2)] };
     check_kept(&batch, &[transaction]);
+    let batch = kept(include_str!("../../fixtures/v1/waits.hex"));
+    let pop = || BatchRequest {
+        db: DbIndex::new(1).unwrap(),
+        args: RequestArgs::from_slice(&[b"BLPOP".as_slice(), b"k", b"0"]),
+    };
+    let anew = |deadline| BatchItem::Anew { deadline, request: pop() };
+    let unblock = BatchItem::Unblock { ticket: Ticket(9), how: Unblock::Error };
+    check_kept(&batch, &[anew(Some(Millis(5000))), anew(None), unblock]);
 }
 
 #[test]
-fn ticks_and_checks_carry_time_alone() {
+fn ticks_checks_and_silences_carry_little_more_than_time() {
     assert!(matches!(Data::decode(&tick(STAMP)), Ok(Data::Tick(read)) if read == STAMP));
     assert!(matches!(Data::decode(&check(STAMP)), Ok(Data::Check(read)) if read == STAMP));
+    let mut silent = silence(ORIGIN);
+    stamp(&mut silent, STAMP).unwrap();
+    let Ok(Data::Silence(read, origin)) = Data::decode(&silent) else {
+        panic!("a silence reads back as one")
+    };
+    assert_eq!((read, origin), (STAMP, ORIGIN));
+    assert!(matches!(Data::decode(&silent[..40]), Err(DecodeError::Malformed(_))));
 }
 
 #[test]

@@ -16,11 +16,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_commands::State;
-use quorate_keyspace::Millis;
+use quorate_commands::{State, Ticket};
+use quorate_keyspace::{DbIndex, Millis};
 
 use super::front::Front;
 use crate::admin::Role;
+use crate::desk::Reader;
 use crate::group::{Failure, Group};
 
 /// How strong a read is; see `docs/consistency.md`.
@@ -44,6 +45,15 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// A failure is [`Failure::Refused`]: a read has no effect that could be unknown.
     fn barrier(&self, mode: ReadMode) -> impl Future<Output = Result<Millis, Failure>> + Send;
+
+    /// Ends the wait of a connection that is gone; returns at once.
+    fn abandon(&self, ticket: Ticket);
+
+    /// Watches keys for changes that this node applies from now on.
+    fn wait_for<'a>(&self, db: DbIndex, keys: impl Iterator<Item = &'a [u8]>) -> Reader;
+
+    /// Whether the node stops, so that nobody may wait any longer. Readers are woken when it does.
+    fn is_stopping(&self) -> bool;
 
     /// How strong reads of new connections are, unless they ask for another mode.
     fn read_mode(&self) -> ReadMode {

@@ -78,7 +78,6 @@ impl<B: Backend> Session<B> {
             Sub::ClientTracking => self.client_tracking(args)?,
             Sub::ClientCaching => self.client_caching(args)?,
             Sub::ClientTrackinginfo => self.client_trackinginfo(),
-            Sub::ClientUnblock => self.client_unblock(args)?,
             other => return Err(Error::Unsupported(format!("{other:?}").to_lowercase())),
         }
         Ok(())
@@ -166,19 +165,6 @@ impl<B: Backend> Session<B> {
         let length = timeout_millis(&args[2])?;
         self.backend.front().pause.begin(scope, length);
         self.reply.ok();
-        Ok(())
-    }
-
-    /// No client is ever blocked by a command yet.
-    fn client_unblock(&mut self, args: Args<'_>) -> Result<(), Error> {
-        if args.len() > 4 {
-            return Err(Error::Syntax);
-        }
-        if args.len() == 4 && !args.is(3, "TIMEOUT") && !args.is(3, "ERROR") {
-            return Err(Error::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
-        }
-        args.integer(2)?;
-        self.reply.integer(0);
         Ok(())
     }
 }

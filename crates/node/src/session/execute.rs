@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 
 use super::admit::is_exec;
 use super::backend::Backend;
+use super::blocking::may_wait;
 use super::outcome::TransactionStats;
 use super::stats::StatsIndex;
 use super::subscribe::is_answered_by_mail;
@@ -130,12 +131,17 @@ impl<B: Backend> Session<B> {
         let writes = may_write(command) || is_exec(command) && self.multi.has(may_write);
         let held = self.backend.front().pause.holds(writes);
         let queued = self.multi.is_open() && !runs_in_multi(command);
-        if held || !queued && self.must_wait_for_pending(command) {
+        let waits = !queued && may_wait(command, &request);
+        if held || waits || !queued && self.must_wait_for_pending(command) {
             match self.flush().await {
                 Flow::Continue => {}
                 Flow::More => return Step::Again(request),
                 Flow::Close => return Step::Close,
             }
+        }
+        if waits && self.output_bytes() > 0 {
+            // Replies to what precedes it must not wait as well.
+            return Step::Again(request);
         }
         if held {
             self.client.blocked.store(true, Relaxed);
@@ -151,6 +157,8 @@ impl<B: Backend> Session<B> {
         self.show_to_monitors(command, &request);
         match command.route {
             Route::Session(SessionCommand::Exec) => self.exec(command, request, style).await,
+            Route::Write(_) if waits => self.wait_for_turn(command, request, style).await,
+            Route::Read(_) if waits => self.wait_for_entries(command, &request, style).await,
             Route::Read(_) => {
                 self.note_tracked(std::iter::once((command, &request)));
                 self.pending_reads += 1;
@@ -348,7 +356,9 @@ impl<B: Backend> Session<B> {
                         }
                         continue;
                     }
-                    Slot::Write { .. } | Slot::Internal(_) => unreachable!("writes make a group"),
+                    Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Internal(_) => {
+                        unreachable!("writes make a group")
+                    }
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
@@ -426,7 +436,7 @@ impl<B: Backend> Session<B> {
 }
 
 /// Evaluates one read; true if it failed.
-fn read_one(
+pub(super) fn read_one(
     front: &Front,
     read: &Read<'_>,
     command: &'static Command,
@@ -474,7 +484,12 @@ pub(super) fn needs_barrier(slot: &Slot) -> bool {
             !transaction.watched.is_empty()
                 || transaction.commands.iter().any(|queued| about_data(queued.command))
         }
-        Slot::Write { .. } | Slot::Internal(_) | Slot::Act(_) | Slot::Ready(_) => false,
+        Slot::Write { .. }
+        | Slot::Wait { .. }
+        | Slot::Unblock { .. }
+        | Slot::Internal(_)
+        | Slot::Act(_)
+        | Slot::Ready(_) => false,
     }
 }
 

@@ -25,6 +25,7 @@ mod acl;
 mod admit;
 mod answering;
 mod backend;
+mod blocking;
 mod client;
 mod connection;
 mod debug;
@@ -74,6 +75,7 @@ use self::subscribe::Subscriber;
 use self::tracking::TrackingMode;
 use self::transaction::Multi;
 pub use self::transaction::TRANSACTION_BYTES_MAX;
+pub use crate::desk::Reader;
 use crate::group::{Slot, Style};
 
 /// The version of Redis whose behaviour clients may rely on.

@@ -32,6 +32,7 @@ impl<B: Backend> Session<B> {
             outline.push(match &self.pending[i] {
                 Slot::Ready(bytes) => Outline::Ready(bytes.clone()),
                 Slot::Internal(_) | Slot::Act(_) => Outline::Ready(Bytes::new()),
+                Slot::Wait { .. } | Slot::Unblock { .. } => unreachable!("they are never pending"),
                 Slot::Read { command, style, .. } | Slot::Write { command, style, .. } => {
                     let (command, silent) = (*command, style.silent);
                     Outline::Asked { stats: self.stats_index(command), silent }

@@ -15,7 +15,9 @@ use std::sync::atomic::{
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use quorate_commands::Unblock;
 use quorate_resp::Protocol;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::mailbox::{Mailbox, OUTPUT_BYTES_UNCOUNTED};
@@ -64,6 +66,12 @@ pub struct Client {
     pub(super) no_touch: AtomicBool,
     pub(super) closing: AtomicBool,
     pub(super) blocked: AtomicBool,
+    /// The ticket that it waits under; 0 else.
+    pub(super) ticket: Arc<AtomicU64>,
+    /// Ends a wait that only this node knows of.
+    pub(super) unblock: Mutex<Option<oneshot::Sender<Unblock>>>,
+    /// The client has sent its last byte, which to one that waits means that it is gone.
+    pub input_ended: AtomicBool,
     /// It has left more unread than it may, and is being disconnected for it.
     pub(super) over_limit: AtomicBool,
     /// What waits for it besides replies.
@@ -135,6 +143,9 @@ impl ClientRegistry {
             no_touch: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            ticket: Arc::default(),
+            unblock: Mutex::default(),
+            input_ended: AtomicBool::new(false),
             over_limit: AtomicBool::new(false),
             mailbox: Mailbox::default(),
             tracking: AtomicU64::new(0),
@@ -265,7 +276,7 @@ impl Client {
         self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
-    /// Whether a request of it is held up by a pause.
+    /// Whether a request of it waits, or is held up by a pause.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Relaxed)
     }

@@ -8,9 +8,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use quorate_commands::{Args, Error, SessionCommand};
+use quorate_commands::{Args, Error, SessionCommand, Unblock};
 
 use super::backend::Backend;
+use super::blocking::{Parked, UNBLOCKED};
 use super::client::timeout_millis;
 use super::connection::DEFAULT_USER;
 use super::{Flow, NodeFacts, Session};
@@ -58,7 +59,8 @@ impl<B: Backend> Session<B> {
             }
             Kind::Shutdown => return self.shut_down(args),
             Kind::Wait => {
-                let reached = self.wait(args.integer(1)?, timeout_millis(&args[2])?).await;
+                let (wanted, timeout) = (args.integer(1)?, timeout_millis(&args[2])?);
+                let reached = self.interruptible(wanted, timeout).await?;
                 self.reply.integer(reached);
             }
             Kind::Waitaof => self.wait_aof(args).await?,
@@ -163,12 +165,26 @@ impl<B: Backend> Session<B> {
             return Err(Error::NotPositive);
         }
         let timeout = timeout_millis(&args[3])?;
-        let reached = self.wait(replicas, timeout).await;
+        let reached = self.interruptible(replicas, timeout).await?;
         self.reply.array(2);
         // What was applied here was in the log here before.
         self.reply.integer(1);
         self.reply.integer(reached);
         Ok(())
+    }
+
+    /// As [`Session::wait`]; another client may end it.
+    async fn interruptible(&mut self, wanted: i64, timeout: Duration) -> Result<i64, Error> {
+        let client = self.client.handle();
+        let mut wait = Parked::new(&client);
+        let ended = tokio::select! {
+            reached = self.wait(wanted, timeout) => return Ok(reached),
+            how = wait.unblocked() => how,
+        };
+        match ended {
+            Unblock::Error => Err(Error::text(UNBLOCKED)),
+            Unblock::Timeout | Unblock::Gone => Ok(self.wait(0, timeout).await),
+        }
     }
 
     /// Every write was on a majority before it was answered; only a wish for more nodes has to wait.

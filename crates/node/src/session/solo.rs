@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{Answering, Args, Events, Settings, State, WriteContext};
-use quorate_keyspace::{Millis, Rng, Seed, Version};
+use quorate_commands::{
+    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
+};
+use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 use tokio::sync::Notify;
@@ -20,13 +22,18 @@ use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
 use crate::batch::Origin;
-use crate::group::{Failure, Group, Slot};
+use crate::desk::{Desk, Reader, Serving};
+use crate::group::{Failure, Group, Slot, Style};
 use crate::messages::{Effect, report};
 use crate::transaction::is_unchanged;
+
+/// Who sends its groups.
+const ORIGIN: Origin = Origin { node: NodeId(1), incarnation: 1 };
 
 /// One node, in memory.
 pub struct Solo {
     state: RwLock<State>,
+    desk: Desk,
     front: Front,
     applied: AtomicU64,
     barriers: AtomicU64,
@@ -56,6 +63,7 @@ impl Solo {
     pub fn new(node_settings: Settings) -> Solo {
         Solo {
             state: RwLock::new(State::new(Seed([7; 16]))),
+            desk: Desk::default(),
             front: Front::new(node_settings),
             applied: AtomicU64::new(0),
             barriers: AtomicU64::new(0),
@@ -100,6 +108,11 @@ impl Solo {
         *self.facts.lock() = facts;
     }
 
+    /// Lets time pass for those who wait, as a cluster's leader does by itself.
+    pub fn tick(&self) {
+        self.apply(Vec::new());
+    }
+
     /// Whether a client has stopped the node.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Relaxed)
@@ -122,83 +135,131 @@ impl Solo {
 
     fn apply(&self, group: Group) -> Bytes {
         let mut state = self.state.write();
+        self.desk.readers().take_over(&mut state.keyspace);
         let now = Millis(i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX)).max(state.clock);
         state.begin(now);
         state.keyspace.note_changes(self.front.post.tracking.is_on());
-        let mut rng = Rng::from_u64(self.applied.load(Relaxed));
-        let mut events = Events::new(state.settings.events());
-        events.set_wants_messages(true);
-        let mut effects = Vec::new();
-        let origin = Origin { node: NodeId(1), incarnation: 1 };
-        let owed = self.front.post.take_owed(usize::MAX);
-        for (kind, name, by) in owed {
-            state.subscriptions.change(kind, &name, origin.node.0, by);
+        for (kind, name, by) in self.front.post.take_owed(usize::MAX) {
+            state.subscriptions.change(kind, &name, ORIGIN.node.0, by);
         }
+        let state_events = state.settings.events();
+        let mut step = Step {
+            state: &mut state,
+            rng: Rng::from_u64(self.applied.load(Relaxed)),
+            events: Events::new(state_events),
+            serving: Serving::new(&self.desk),
+        };
+        step.events.set_wants_messages(true);
+        step.service(self.version()).time_out(now);
         let mut replies = Reply::new(Protocol::Resp2);
         for slot in group {
-            let wanted = state.settings.events();
-            effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
-            effects.push(Effect::Changed(state.keyspace.take_changes()));
-            let (db, command, request, style) = match slot {
-                Slot::Transaction(transaction) => {
-                    let unchanged = is_unchanged(&state, now, transaction.watched());
-                    let version = Version(self.applied.fetch_add(1, Relaxed) + 1);
-                    transaction.answer(unchanged, &mut replies, |queued, args, reply| {
-                        let (rng, events) = (&mut rng, &mut events);
-                        let node = Some(&self.front as &dyn Answering);
-                        let context = WriteContext { db: queued.db, now, version, rng, events, node };
-                        quorate_commands::write(&mut state, context, queued.command, args, reply);
-                    });
-                    continue;
-                }
-                Slot::Ready(bytes) => {
-                    replies.raw(&bytes);
-                    continue;
-                }
-                Slot::Internal(request) => {
-                    let args: Vec<_> = request.args().collect();
-                    report::apply(&mut state, origin, origin.node, &args, &mut effects);
-                    continue;
-                }
-                Slot::Act(act) => {
-                    act.0.run(&mut effects);
-                    continue;
-                }
-                Slot::Read { db, command, request, style } | Slot::Write { db, command, request, style } => {
-                    (db, command, request, style)
-                }
-            };
-            let context = WriteContext {
-                db,
-                now,
-                version: Version(self.applied.fetch_add(1, Relaxed) + 1),
-                rng: &mut rng,
-                events: &mut events,
-                node: Some(&self.front),
-            };
-            let args: Vec<_> = request.args().collect();
-            let start = replies.len();
-            replies.set_protocol(style.protocol);
-            quorate_commands::write(&mut state, context, command, Args::new(&args), &mut replies);
-            if style.silent {
-                replies.truncate(start);
-            }
+            self.slot(&mut step, slot, &mut replies);
+            step.service(self.version()).serve();
+            step.collect();
         }
-        let wanted = state.settings.events();
-        effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
-        effects.extend([Effect::Changed(state.keyspace.take_changes()), Effect::Author(None)]);
+        let Step { mut serving, .. } = step;
+        serving.effects.push(Effect::Author(None));
+        let effects = std::mem::take(&mut serving.effects);
         drop(state.keyspace.take_garbage());
         drop(state);
         let limits = self.front.tunables().output_limits;
         self.front.post.deliver(effects, || limits);
         while self.front.post.work(&limits) {}
+        serving.finish();
         replies.take()
+    }
+
+    fn version(&self) -> Version {
+        Version(self.applied.fetch_add(1, Relaxed) + 1)
+    }
+
+    fn slot(&self, step: &mut Step<'_, '_>, slot: Slot, replies: &mut Reply) {
+        let (db, command, request, style, seat) = match slot {
+            Slot::Transaction(transaction) => {
+                let unchanged = is_unchanged(step.state, step.state.clock, transaction.watched());
+                let version = self.version();
+                transaction.answer(unchanged, replies, |queued, args, reply| {
+                    step.run(self, queued.db, version, None, (queued.command, args), reply);
+                });
+                return;
+            }
+            Slot::Ready(bytes) => return replies.raw(&bytes),
+            Slot::Internal(request) => {
+                let args: Vec<_> = request.args().collect();
+                return report::apply(step.state, ORIGIN, ORIGIN.node, &args, &mut step.serving.effects);
+            }
+            Slot::Act(act) => return act.0.run(&mut step.serving.effects),
+            Slot::Unblock { ticket, how, style } => {
+                let ended = step.service(self.version()).unblock(ticket, how);
+                if !style.silent {
+                    replies.integer(i64::from(ended));
+                }
+                return;
+            }
+            Slot::Read { db, command, request, style } | Slot::Write { db, command, request, style } => {
+                (db, command, request, style, None)
+            }
+            Slot::Wait { db, command, request, style, seat } => (db, command, request, style, Some(seat)),
+        };
+        let args: Vec<_> = request.args().collect();
+        let start = replies.len();
+        replies.set_protocol(style.protocol);
+        let place = seat.as_ref().map(|seat| quorate_commands::Seat {
+            node: 1,
+            incarnation: 1,
+            deadline: seat.deadline,
+        });
+        let version = self.version();
+        let ticket = step.run(self, db, version, place, (command, Args::new(&args)), replies);
+        if style.silent {
+            replies.truncate(start);
+        }
+        if let Some(ticket) = ticket {
+            self.desk.take(ticket, seat.map(|seat| (seat, style)));
+        }
+    }
+}
+
+/// A group being applied.
+struct Step<'a, 'd> {
+    state: &'a mut State,
+    rng: Rng,
+    events: Events,
+    serving: Serving<'d>,
+}
+
+impl<'d> Step<'_, 'd> {
+    fn run(
+        &mut self,
+        solo: &Solo,
+        db: DbIndex,
+        version: Version,
+        seat: Option<quorate_commands::Seat>,
+        (command, args): (&Command, Args<'_>),
+        reply: &mut Reply,
+    ) -> Option<Ticket> {
+        let (now, node) = (self.state.clock, Some(&solo.front as &dyn Answering));
+        let context = WriteContext { db, now, version, rng: &mut self.rng, events: &mut self.events, node };
+        write_or_wait(self.state, context, seat, command, args, reply)
+    }
+
+    /// Moves what was emitted to the effects.
+    fn collect(&mut self) {
+        let wanted = self.state.settings.events();
+        let notices = self.events.take().into_iter().map(|notice| Effect::of(notice, wanted));
+        self.serving.effects.extend(notices);
+        self.serving.effects.push(Effect::Changed(self.state.keyspace.take_changes()));
+    }
+
+    fn service(&mut self, version: Version) -> Service<'_, Serving<'d>> {
+        let Step { state, rng, events, serving } = self;
+        Service { state, version, rng, events, desk: serving }
     }
 }
 
 fn writes(slot: &Slot) -> bool {
     match slot {
-        Slot::Write { .. } | Slot::Internal(_) => true,
+        Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Internal(_) => true,
         Slot::Transaction(transaction) => transaction.writes(),
         Slot::Read { .. } | Slot::Act(_) | Slot::Ready(_) => false,
     }
@@ -227,6 +288,19 @@ impl Backend for Solo {
             Some(failure) => Err(failure),
             None => Ok(Millis(i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX))),
         }
+    }
+
+    fn abandon(&self, ticket: Ticket) {
+        let style = Style { protocol: Protocol::Resp2, silent: true };
+        self.apply(vec![Slot::Unblock { ticket, how: Unblock::Gone, style }]);
+    }
+
+    fn wait_for<'a>(&self, db: DbIndex, keys: impl Iterator<Item = &'a [u8]>) -> Reader {
+        self.desk.readers().wait(db, keys)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopped()
     }
 
     fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {

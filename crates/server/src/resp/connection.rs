@@ -208,7 +208,8 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
         self.show_sizes();
         let front_stats = Arc::clone(self.session.backend());
         let flow = {
-            let Connection { session, requests, input, output, reader, writer, input_ended, .. } = self;
+            let Connection { session, client, requests, input, output, reader, writer, input_ended, .. } =
+                self;
             let stats = &front_stats.front().stats;
             let mut execute = pin!(session.execute(requests));
             loop {
@@ -224,7 +225,14 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
                     }
                     read = reader.read_buf(input.with_room()), if reading => {
                         let read = read.map_err(|_| End::Gone)?;
-                        *input_ended |= read == 0;
+                        if read == 0 {
+                            *input_ended = true;
+                            client.input_ended.store(true, Relaxed);
+                            if client.is_blocked() {
+                                // It is not going to take what it waits for.
+                                return Err(End::Gone);
+                            }
+                        }
                         input.was_read(Instant::now());
                         stats.reads.fetch_add(1, Relaxed);
                         stats.input_bytes.fetch_add(read as u64, Relaxed);
@@ -312,6 +320,7 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
     fn was_read(&mut self, read: io::Result<usize>) -> Event {
         let Ok(read) = read else { return Event::End(End::Gone) };
         self.input_ended = read == 0;
+        self.client.input_ended.store(self.input_ended, Relaxed);
         self.last_input = Instant::now();
         self.input.was_read(self.last_input);
         let stats = &front(&self.session).stats;

@@ -21,6 +21,8 @@ struct Facts<'a> {
     tunables: &'a Tunables,
     node: NodeFacts,
     data_bytes: u64,
+    /// Requests that wait, of all nodes' clients.
+    waiters: usize,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
     /// Channels, patterns and shard channels that anybody in the cluster is subscribed to.
@@ -56,14 +58,16 @@ impl<B: Backend> Session<B> {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
             let subscriptions = SubscriptionKind::ALL.map(|kind| state.subscriptions.len(kind));
-            (state.keyspace.memory_bytes() as u64, databases, subscriptions, state.scripts.clone())
+            let bytes = state.keyspace.memory_bytes() as u64;
+            (bytes, state.waiters.len(), databases, subscriptions, state.scripts.clone())
         };
-        let (data_bytes, databases, subscriptions, scripts) = self.take_settings(databases);
+        let (data_bytes, waiters, databases, subscriptions, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
             node: self.backend.facts(),
             data_bytes,
+            waiters,
             databases,
             subscriptions,
             scripts,

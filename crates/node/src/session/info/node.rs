@@ -137,4 +137,5 @@ pub(super) fn quorate(facts: &Facts<'_>, text: &mut String) {
     line(text, "quorate_committed", node.committed);
     line(text, "quorate_applied", node.applied);
     line(text, "quorate_snapshot", node.snapshot);
+    line(text, "quorate_waiters", facts.waiters);
 }
