@@ -2,7 +2,7 @@
 //! and written, and the time that its removal takes, by every way in which it can go.
 //!
 //! Times are of the clock; where the thread was taken off its core meanwhile, a pause is left out and counted,
-//! because a test machine is shared. `benches/stalls/run` prints the tables.
+//! because a test machine is shared; a removal that seems disturbed is tried again. `benches/stalls/run` prints the tables.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -148,35 +148,57 @@ fn beside_a_snapshot(node: &mut Measured, kind: &Kind, elements: u64) {
 }
 
 fn removals(kind: &Kind, elements: u64) {
-    let mut cells = Vec::new();
     let mut freeing = Duration::ZERO;
-    let mut free = |garbage: Vec<Garbage>| {
+    let mut cells = Vec::new();
+    for removal in REMOVALS {
+        let (took, garbage) = undisturbed(|| removal(&mut filled(kind, elements)));
+        cells.push(format!("{took:.1?}"));
         let started = Instant::now();
         drop(garbage);
         freeing = freeing.max(started.elapsed());
-    };
-    for request in ["DEL big", "UNLINK big", "SET big value"] {
-        let (took, garbage) = timed(&mut filled(kind, elements), request);
-        cells.push(took);
-        free(garbage);
     }
-    let mut node = filled(kind, elements);
-    node.run_line("PEXPIRE big 1");
-    let started = Instant::now();
-    assert_eq!(node.state.keyspace.expire_slice(Millis(Measured::NOW.0 + 1), 512).len(), 1);
-    let garbage = node.state.keyspace.take_garbage();
-    cells.push(started.elapsed());
-    free(garbage);
-    let mut node = filled(kind, elements);
-    for n in 0..KEYS {
-        node.run_line(&format!("SET key:{n} value EX {}", 100 + n % 1000));
-    }
-    let (took, garbage) = timed(&mut node, "FLUSHALL");
-    cells.push(took);
-    free(garbage);
-    let cells: Vec<String> = cells.iter().map(|took| format!("{took:.1?}")).collect();
     println!("| {} | {} | {freeing:.1?} |", kind.name, cells.join(" | "));
 }
+
+/// What removes the value of `big`: how long it took, and what another thread is to free.
+type Removal = fn(&mut Measured) -> (Duration, Vec<Garbage>);
+
+const REMOVALS: [Removal; 5] = [
+    |node| timed(node, "DEL big"),
+    |node| timed(node, "UNLINK big"),
+    |node| timed(node, "SET big value"),
+    |node| {
+        node.run_line("PEXPIRE big 1");
+        let started = Instant::now();
+        assert_eq!(node.state.keyspace.expire_slice(Millis(Measured::NOW.0 + 1), 512).len(), 1);
+        let garbage = node.state.keyspace.take_garbage();
+        (started.elapsed(), garbage)
+    },
+    |node| {
+        for n in 0..KEYS {
+            node.run_line(&format!("SET key:{n} value EX {}", 100 + n % 1000));
+        }
+        timed(node, "FLUSHALL")
+    },
+];
+
+/// The first of a few tries that was quick, or the last: a machine that does other work takes the thread off its core,
+/// and a removal that is slow by itself is so in each try.
+fn undisturbed(mut once: impl FnMut() -> (Duration, Vec<Garbage>)) -> (Duration, Vec<Garbage>) {
+    let mut result = once();
+    for _ in 1..TRIES_MAX {
+        if result.0 < QUICK {
+            break;
+        }
+        result = once();
+    }
+    result
+}
+
+/// Tries of a removal that seems disturbed.
+const TRIES_MAX: usize = 3;
+/// A removal that takes longer seems disturbed.
+const QUICK: Duration = Duration::from_micros(200);
 
 /// How often this thread was taken off its core though it wanted to run.
 fn preemptions() -> u64 {

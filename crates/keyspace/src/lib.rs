@@ -7,7 +7,7 @@
 //! - Everything is a pure function of the calls made: no clock, no randomness, no address, and no
 //!   iteration order that depends on history. Time, versions and seeds are arguments.
 //! - Taking a [`Snapshot`] costs the same however large the data is, and no single write after it
-//!   copies more than one small node per level and the value that it changes.
+//!   copies more than one small node per level, with what is small in it, and the value that it changes.
 //! - A key whose expiry is not after `now` does not exist for any look-up that names `now`.
 //!
 //! The apply task alone calls what changes a [`Keyspace`]; connection tasks call what reads it; the
