@@ -91,7 +91,6 @@ fn requests_are_resolved() {
         ("config get", "ERR wrong number of arguments for 'config|get' command"),
         ("config foo", "ERR unknown subcommand 'foo'. Try CONFIG HELP."),
         ("foo bar baz", "ERR unknown command 'foo', with args beginning with: 'bar' 'baz' "),
-        ("bzpopmin a 0", "ERR command 'bzpopmin' is not supported by Quorate yet"),
         ("zadd a", "ERR wrong number of arguments for 'zadd' command"),
         ("acl setuser a", "ERR command 'acl|setuser' is not supported by Quorate yet"),
     ] {
