@@ -15,6 +15,7 @@ mod failover;
 mod golden;
 mod load;
 mod membership;
+mod messages;
 mod minority;
 mod quiet;
 mod restart;
