@@ -34,3 +34,24 @@ for protocol in (2, 3):
         raise SystemExit("a wrong type passed")
     except redis.ResponseError as error:
         assert str(error).startswith("WRONGTYPE"), error
+    # Messages: subscribed here, published on every node.
+    listener = here.pubsub()
+    listener.subscribe("py:news")
+    listener.psubscribe("py:*")
+
+    def heard(kind):
+        while True:
+            message = listener.get_message(timeout=20)
+            assert message is not None, f"no {kind} came"
+            if message["type"] == kind:
+                return message
+
+    assert heard("subscribe")["channel"] == "py:news" and heard("psubscribe")["data"] == 2
+    for other in others:
+        assert other.publish("py:news", "hello") == 2
+        assert heard("message")["data"] == "hello"
+        assert heard("pmessage")["pattern"] == "py:*"
+        assert other.pubsub_numsub("py:news") == [("py:news", 1)], other.pubsub_numsub("py:news")
+    listener.unsubscribe()
+    assert heard("unsubscribe")["channel"] == "py:news"
+    listener.close()

@@ -1,8 +1,10 @@
-//! Keyspace notifications that commands emit at apply.
+//! Keyspace notifications and messages that commands emit at apply.
 //!
-//! For: collecting (class, event, database, key) while a batch is applied, at no cost when nobody asked.
-//! Leaves to others: delivery to subscribers (the node), and the setting that says which classes are wanted.
-//! Invariants: events stand in the order of the changes; what is emitted depends on the replicated setting only.
+//! For: collecting (class, event, database, key) and what `PUBLISH` sends while a batch is applied, in one order, at no
+//! cost when nobody asked. Leaves to others: delivery to subscribers (the node), and the setting that says which
+//! classes are wanted.
+//! Invariants: notices stand in the order of the changes; which events are emitted depends on the replicated setting
+//! only. Messages are kept only where this node has subscribers, which nothing but delivery may depend on.
 
 use bytes::Bytes;
 use quorate_keyspace::DbIndex;
@@ -42,24 +44,58 @@ pub struct Event {
     pub key: Bytes,
 }
 
-/// Collects the notifications of a batch.
+/// What `PUBLISH` and `SPUBLISH` send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Whether it goes to a shard channel.
+    pub shard: bool,
+    /// The channel.
+    pub channel: Bytes,
+    /// What is said.
+    pub payload: Bytes,
+}
+
+/// Something that subscribers are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A key was changed, in a class that is wanted.
+    Event(Event),
+    /// A client has sent a message.
+    Message(Message),
+}
+
+/// Collects the notices of a batch.
 #[derive(Debug, Default)]
 pub struct Events {
     wanted: EventClasses,
-    list: Vec<Event>,
+    wants_messages: bool,
+    list: Vec<Notice>,
 }
 
 impl Events {
     /// Collects the classes in `wanted` only.
     pub fn new(wanted: EventClasses) -> Events {
-        Events { wanted, list: Vec::new() }
+        Events { wanted, ..Events::default() }
+    }
+
+    /// Collects messages as well, or not.
+    pub fn set_wants_messages(&mut self, wants: bool) {
+        self.wants_messages = wants;
+    }
+
+    /// Notes a message, if messages are wanted.
+    pub fn publish(&mut self, shard: bool, channel: &[u8], payload: &[u8]) {
+        if self.wants_messages {
+            let (channel, payload) = (Bytes::copy_from_slice(channel), Bytes::copy_from_slice(payload));
+            self.list.push(Notice::Message(Message { shard, channel, payload }));
+        }
     }
 
     /// Notes an event, if its class is wanted.
     #[inline]
     pub fn notify(&mut self, class: EventClass, name: &'static str, db: DbIndex, key: &[u8]) {
         if self.wanted.has(class) {
-            self.list.push(Event { class, name, db, key: Bytes::copy_from_slice(key) });
+            self.list.push(Notice::Event(Event { class, name, db, key: Bytes::copy_from_slice(key) }));
         }
     }
 
@@ -75,13 +111,13 @@ impl Events {
     }
 
     /// Takes what was collected.
-    pub fn take(&mut self) -> Vec<Event> {
+    pub fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.list)
     }
 
-    /// What was collected so far.
-    pub fn as_slice(&self) -> &[Event] {
-        &self.list
+    /// Whether nothing has been collected.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 }
 
@@ -206,7 +242,7 @@ mod tests {
             events.notify(EventClass::String, "set", DbIndex::ZERO, b"key");
             events.notify(EventClass::Generic, "del", DbIndex::ZERO, b"key");
             assert_eq!(events.take().len(), expected, "{letters}");
-            assert!(events.as_slice().is_empty());
+            assert!(events.is_empty());
         }
     }
 }

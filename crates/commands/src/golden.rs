@@ -25,7 +25,9 @@ use bytes::BytesMut;
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply, Value};
 
-use crate::{Args, Event, EventClasses, Events, Read, Route, State, WriteContext, read, resolve, write};
+use crate::{
+    Args, Event, EventClasses, Events, Notice, Read, Route, State, WriteContext, read, resolve, write,
+};
 
 /// What kind of server a script runs against: which marked requests make sense there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,7 +289,11 @@ impl Local {
                 write(&mut self.state, context, command, args, &mut reply);
             }
         }
-        (reply.take().to_vec(), events.take())
+        let events = events.take().into_iter().filter_map(|notice| match notice {
+            Notice::Event(event) => Some(event),
+            Notice::Message(_) => None,
+        });
+        (reply.take().to_vec(), events.collect())
     }
 }
 

@@ -42,6 +42,7 @@ mod long_double;
 #[doc(hidden)]
 pub mod measured;
 mod memory;
+mod pubsub;
 pub mod rdb;
 mod sampling;
 mod scan;
@@ -64,13 +65,14 @@ pub use command::{
 };
 pub use context::{Lookups, Read, Write, WriteContext, read, write, write_or_wait};
 pub use error::Error;
-pub use events::{Event, EventClass, EventClasses, Events};
+pub use events::{Event, EventClass, EventClasses, Events, Message, Notice};
 pub use eviction::{Evicted, reads_count};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use quorate_script::LogLevel;
 pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
+pub use state::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
 pub use state::{DecodeError, Scripts, State, StateDecoder, StateEncoder, StateSnapshot};
 pub use streams::read::{ReadWait, asks_to_wait, read_wait, settle_ids};
 pub use table::{commands, lookup, resolve};

@@ -20,7 +20,7 @@ mod values;
 use chance::Chance;
 use generate::{Generator, Request};
 use quorate_commands::{
-    Answering, Args, Event, EventClasses, Events, Route, Settings, State, WriteContext, resolve, write,
+    Answering, Args, EventClasses, Events, Notice, Route, Settings, State, WriteContext, resolve, write,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};
@@ -42,7 +42,7 @@ struct Entry {
 struct Shown {
     writes: Vec<u8>,
     reads: Option<Vec<u8>>,
-    events: Vec<Event>,
+    events: Vec<Notice>,
 }
 
 /// One machine.

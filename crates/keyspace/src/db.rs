@@ -7,6 +7,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::journal::Journal;
 use crate::keyspace::Garbage;
 use crate::removals::{Removals, SLOTS};
 use crate::waited::Waited;
@@ -30,6 +31,7 @@ pub struct Db {
     accounted_bytes: usize,
     garbage: Vec<Garbage>,
     access: AccessClock,
+    pub(crate) journal: Journal,
 }
 
 impl Db {
@@ -42,6 +44,7 @@ impl Db {
             accounted_bytes: 0,
             garbage: Vec::new(),
             access: AccessClock::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Db {
             return None;
         }
         let entry = self.map.get_mut_hashed(hash, key)?;
+        self.journal.note(key);
         entry.set_version(version);
         entry.set_accessed(self.access.used(entry.accessed(), chance(hash, version)));
         let before_bytes = entry.accounted_bytes(key.len());
@@ -111,6 +115,7 @@ impl Db {
             }
             _ => self.access.created(),
         };
+        self.journal.note(key);
         self.put_hashed(hash, key, Entry::new(value, expires, version, accessed))
     }
 
@@ -165,6 +170,7 @@ impl Db {
             return None;
         }
         let entry = self.unlink(hash, key)?;
+        self.journal.note(key);
         self.removals.note(hash, version);
         Some(entry)
     }
@@ -282,6 +288,7 @@ impl Db {
     /// Removes every key; returns how many were stored.
     pub fn flush(&mut self, now: Millis, version: Version) -> usize {
         let len = self.map.len();
+        self.journal.note_all();
         self.waited.note_all();
         note_live(&self.map, &mut self.removals, now, version);
         let empty = Keys::new(self.map.seed());
@@ -306,6 +313,8 @@ impl Db {
         note_live(&self.map, &mut other.removals, now, version);
         note_live(&other.map, &mut other.removals, now, version);
         std::mem::swap(self, other);
+        self.journal.note_all();
+        other.journal.note_all();
         std::mem::swap(&mut self.removals, &mut other.removals);
         std::mem::swap(&mut self.waited, &mut other.waited);
         self.waited.note_all();
@@ -366,6 +375,7 @@ impl Db {
         if !self.map.get_hashed(hash, key).is_some_and(|(_, entry)| entry.is_expired(now)) {
             return false;
         }
+        self.journal.note(key);
         let entry = self.unlink(hash, key).expect("the key was just found");
         self.removals.note(hash, entry.version());
         self.note_garbage(entry.value());

@@ -1,7 +1,7 @@
 //! All databases together: what one state machine holds.
 
 use crate::{
-    AccessClock, Blob, CowTree, DATABASES, Db, DbIndex, Keys, Millis, Seed, Snapshot, Value, Version,
+    AccessClock, Blob, Changes, CowTree, DATABASES, Db, DbIndex, Keys, Millis, Seed, Snapshot, Value, Version,
 };
 
 /// The sixteen databases. One that is replaced whole (a snapshot was installed) is slow to free:
@@ -10,12 +10,13 @@ use crate::{
 pub struct Keyspace {
     seed: Seed,
     dbs: Vec<Db>,
+    notes_changes: bool,
 }
 
 impl Keyspace {
     /// Empty databases under this hash seed.
     pub fn new(seed: Seed) -> Keyspace {
-        Keyspace { seed, dbs: (0..DATABASES).map(|_| Db::new(seed)).collect() }
+        Keyspace { seed, dbs: (0..DATABASES).map(|_| Db::new(seed)).collect(), notes_changes: false }
     }
 
     /// The hash seed.
@@ -37,6 +38,24 @@ impl Keyspace {
     /// and the settings, so set it whenever either changes.
     pub fn set_access_clock(&mut self, clock: AccessClock) {
         self.dbs.iter_mut().for_each(|db| db.set_access_clock(clock));
+    }
+
+    /// Has changed keys noted from now on, or not; [`Keyspace::take_changes`] tells them. What is stored does not
+    /// depend on it.
+    pub fn note_changes(&mut self, on: bool) {
+        if on != self.notes_changes {
+            self.notes_changes = on;
+            self.dbs.iter_mut().for_each(|db| db.journal.set(on));
+        }
+    }
+
+    /// What has changed since this was last asked, of all databases; nothing unless it is noted.
+    pub fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        if self.notes_changes {
+            self.dbs.iter_mut().for_each(|db| changes.add(db.journal.take()));
+        }
+        changes
     }
 
     /// Exchanges two different databases (SWAPDB). Keys that exist in either count as changed in both.

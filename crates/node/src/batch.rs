@@ -26,6 +26,7 @@
 //!              2, a request that waited before: i64 deadline in milliseconds since the Unix epoch (its least value:
 //!                 none), then as 0
 //!              4, the end of a wait: u64 ticket, u8 how (0 timeout, 1 error, 2 the client is gone), seven zero bytes
+//!              8, a request of the node itself: as 0, the first argument says what it is
 //! ```
 //!
 //! Invariants: decoding never panics, whatever the bytes; a decoded request's arguments are slices of
@@ -49,9 +50,11 @@ const STAMPED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 48;
 /// Database, flags and zeros, between a request's length and its body.
 const REQUEST_HEADER_BYTES: usize = 4;
+const FLAGS_PLAIN: u8 = 0;
 const FLAGS_TRANSACTION: u8 = 1;
 const FLAGS_ANEW: u8 = 2;
 const FLAGS_UNBLOCK: u8 = 4;
+const FLAGS_INTERNAL: u8 = 8;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +109,13 @@ impl BatchBuilder {
 
     /// Adds a request.
     pub(crate) fn push<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.put_request(db, args);
+        self.put_request(db, FLAGS_PLAIN, args);
+        self.requests += 1;
+    }
+
+    /// Adds a request that only nodes make.
+    pub(crate) fn push_internal<'a>(&mut self, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.put_request(DbIndex::ZERO, FLAGS_INTERNAL, args);
         self.requests += 1;
     }
 
@@ -129,7 +138,7 @@ impl BatchBuilder {
         }
         self.put_len(requests.len());
         for (db, args) in requests {
-            self.put_request(db, args);
+            self.put_request(db, FLAGS_PLAIN, args);
         }
         self.end_request(start);
         self.requests += 1;
@@ -159,8 +168,8 @@ impl BatchBuilder {
         self.requests += 1;
     }
 
-    fn put_request<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        let start = self.begin_request(db, 0);
+    fn put_request<'a>(&mut self, db: DbIndex, flags: u8, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let start = self.begin_request(db, flags);
         self.put_args(args);
         self.end_request(start);
     }
@@ -342,6 +351,8 @@ pub(crate) type WatchedKey<'a> = (DbIndex, Version, &'a [u8]);
 pub(crate) enum BatchItem<'a> {
     /// One request.
     Request(BatchRequest<'a>),
+    /// What a node itself has to say; see [`crate::messages::report`].
+    Internal(RequestArgs<'a>),
     /// Requests that are executed together, if the watched keys are as they were.
     Transaction {
         /// The keys that must not have changed.
@@ -390,6 +401,7 @@ impl<'a> Requests<'a> {
 fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
     let (db, flags, mut body) = read_frame(from)?;
     match flags {
+        FLAGS_INTERNAL => return read_args(body).map(BatchItem::Internal),
         FLAGS_TRANSACTION => {}
         FLAGS_ANEW => {
             let deadline = u64_at(take(&mut body, 8)?, 0) as i64;
@@ -402,7 +414,8 @@ fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
             let how = Unblock::ALL.get(usize::from(*body.first()?)).copied()?;
             return (body.len() == 8).then_some(BatchItem::Unblock { ticket, how });
         }
-        _ => return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args })),
+        FLAGS_PLAIN => return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args })),
+        _ => return None,
     }
     let count = take_u32(&mut body)?;
     let mut watched = Vec::new();
@@ -416,7 +429,7 @@ fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
     let mut requests = Vec::new();
     for _ in 0..count {
         let (db, flags, args) = read_frame(&mut body)?;
-        if flags != 0 {
+        if flags != FLAGS_PLAIN {
             return None;
         }
         requests.push(BatchRequest { db, args: read_args(args)? });

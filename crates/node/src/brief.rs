@@ -33,7 +33,7 @@ pub(crate) fn take_long(entries: &[Committed], pipeline: &Pipeline) -> bool {
 fn item_takes_long(item: &BatchItem<'_>) -> bool {
     match item {
         BatchItem::Request(request) | BatchItem::Anew { request, .. } => request_takes_long(request),
-        BatchItem::Unblock { .. } => false,
+        BatchItem::Unblock { .. } | BatchItem::Internal(_) => false,
         BatchItem::Transaction { requests, .. } => requests.iter().any(request_takes_long),
     }
 }
@@ -48,7 +48,12 @@ pub(crate) fn reads_take_long(group: &Sealed) -> bool {
     group.places.iter().any(|place| match place {
         Place::Read { command, .. } => long(command),
         Place::Transaction(transaction) => transaction.commands.iter().any(|queued| long(queued.command)),
-        Place::Write { .. } | Place::Wait { .. } | Place::Unblock { .. } | Place::Ready(_) => false,
+        Place::Write { .. }
+        | Place::Wait { .. }
+        | Place::Unblock { .. }
+        | Place::Internal
+        | Place::Act(_)
+        | Place::Ready(_) => false,
     })
 }
 

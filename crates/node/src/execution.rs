@@ -13,11 +13,13 @@
 
 use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
 use quorate_keyspace::{DbIndex, Millis, Rng, Version};
+use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Requests, Stamp, WatchedKey};
 use crate::desk::Serving;
 use crate::group::{Failure, Seat, Style};
+use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
 use crate::session::Front;
 use crate::transaction::{Transaction, is_unchanged};
@@ -46,6 +48,16 @@ pub(crate) struct BatchEntry<'a> {
     pub(crate) groups: Vec<Sealed>,
 }
 
+/// The node that runs a batch: what of it shows in replies and effects, but never in the state.
+pub(crate) struct Here<'a> {
+    pub(crate) node: NodeId,
+    pub(crate) front: &'a Front,
+    /// Whether any connection is to be told of messages.
+    pub(crate) has_listeners: bool,
+    /// Whether any connection is to be told of changed keys.
+    pub(crate) has_trackers: bool,
+}
+
 /// Runs a batch; gives the number of write commands.
 ///
 /// # Errors
@@ -53,14 +65,15 @@ pub(crate) struct BatchEntry<'a> {
 pub(crate) fn run_batch(
     state: &mut State,
     entry: BatchEntry<'_>,
-    front: &Front,
+    here: &Here<'_>,
     serving: &mut Serving<'_>,
     outbox: &mut Outbox,
     discard: &mut Reply,
 ) -> Result<u64, DecodeError> {
     let BatchEntry { index, stamp, origin, is_own, mut requests, groups } = entry;
     // A replicated setting: a class that is wanted changes when expired keys go physically.
-    let events = Events::new(state.settings.events());
+    let mut events = Events::new(state.settings.events());
+    events.set_wants_messages(here.has_listeners);
     let mut run = Run {
         state,
         rng: Rng::from_u64(stamp.seed),
@@ -70,7 +83,7 @@ pub(crate) fn run_batch(
         origin,
         is_own,
         serving,
-        front,
+        here,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -78,6 +91,10 @@ pub(crate) fn run_batch(
         let mut reply = Reply::new(Protocol::Resp2);
         for place in group.places {
             run.place(place, &mut requests, &mut reply, discard)?;
+        }
+        if here.has_trackers {
+            run.collect();
+            run.serving.effects.push(Effect::Author(None));
         }
         outbox.push((group.reply, reply.take()));
     }
@@ -88,6 +105,7 @@ pub(crate) fn run_batch(
             BatchItem::Unblock { ticket, how } => {
                 run.service().unblock(ticket, how);
             }
+            BatchItem::Internal(args) => run.internal(&args),
             BatchItem::Transaction { watched, requests } => {
                 run.begin_transaction();
                 if run.is_unchanged(&watched) {
@@ -97,6 +115,7 @@ pub(crate) fn run_batch(
             }
         }
     }
+    run.collect();
     Ok(run.executed)
 }
 
@@ -110,7 +129,7 @@ struct Run<'a, 'd> {
     origin: Origin,
     is_own: bool,
     serving: &'a mut Serving<'d>,
-    front: &'a Front,
+    here: &'a Here<'a>,
     read_seed: u64,
 }
 
@@ -137,6 +156,16 @@ impl<'d> Run<'_, 'd> {
                 };
                 reply.set_protocol(style.protocol);
                 self.request(&request, Some(command), if style.silent { discard } else { reply });
+            }
+            Place::Internal => {
+                let Some(BatchItem::Internal(args)) = requests.next().transpose()? else {
+                    return Err(requests.malformed());
+                };
+                self.internal(&args);
+            }
+            Place::Act(action) => {
+                self.collect();
+                action.run(&mut self.serving.effects);
             }
             Place::Wait { command, style, seat } => {
                 let (deadline, request) = match requests.next().transpose()? {
@@ -176,6 +205,30 @@ impl<'d> Run<'_, 'd> {
         Ok(())
     }
 
+    /// Moves what requests have emitted to the effects, where the next one is to stand behind it.
+    fn collect(&mut self) {
+        if self.here.has_trackers {
+            let changes = self.state.keyspace.take_changes();
+            if !changes.is_empty() {
+                self.serving.effects.push(Effect::Changed(changes));
+            }
+        }
+        if self.events.is_empty() {
+            return;
+        }
+        let notices = self.events.take();
+        if self.here.has_listeners {
+            let wanted = self.state.settings.events();
+            self.serving.effects.extend(notices.into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
+    }
+
+    fn internal(&mut self, args: &[&[u8]]) {
+        self.version.0 += 1;
+        self.collect();
+        report::apply(self.state, self.origin, self.here.node, args, &mut self.serving.effects);
+    }
+
     fn transaction(
         &mut self,
         transaction: &Transaction,
@@ -207,7 +260,8 @@ impl<'d> Run<'_, 'd> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        let (node, lookups) = (Some(self.front as &dyn Answering), Some(&self.front.stats.lookups));
+        let front = self.here.front;
+        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
         Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
@@ -291,7 +345,7 @@ impl<'d> Run<'_, 'd> {
             rng: &mut self.rng,
             events: &mut self.events,
             // Its origin answers it, and knows its command.
-            node: answers.then_some(self.front as &dyn Answering),
+            node: answers.then_some(self.here.front as &dyn Answering),
         };
         quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }

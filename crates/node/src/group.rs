@@ -13,6 +13,7 @@ use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Request};
 
 pub use crate::desk::{Seat, Wake};
+use crate::messages::Action;
 pub use crate::transaction::{Queued, Transaction, Watched};
 
 /// One request's place in a group.
@@ -64,9 +65,19 @@ pub enum Slot {
     },
     /// Executed in one piece; goes through the log if it writes.
     Transaction(Box<Transaction>),
+    /// A request that only nodes make, with no reply; goes through the log.
+    #[doc(hidden)]
+    Internal(Request),
+    /// Done at this place of the log, on this node alone; no reply.
+    #[doc(hidden)]
+    Act(Act),
     /// A reply that needed no data, already encoded (empty if the client wanted none).
     Ready(Bytes),
 }
+
+/// What is done at a place of the log; only this crate can make one.
+#[derive(Debug)]
+pub struct Act(pub(crate) Action);
 
 /// How a reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ mod leader;
 mod ledger;
 mod life;
 mod machine;
+mod messages;
 mod node;
 mod options;
 mod origins;

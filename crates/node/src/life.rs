@@ -219,6 +219,8 @@ impl Life {
         tasks.spawn(watch::members(inner.clone(), raft.clone(), disk));
         tasks.spawn(watch::leadership(raft.clone(), stop.clone()));
         tasks.spawn(watch::uses(inner.clone(), pipeline.clone()));
+        tasks.spawn(watch::subscriptions(inner.clone(), pipeline.clone()));
+        tasks.spawn(watch::absent(inner.clone(), raft.clone(), pipeline.clone()));
         tasks.spawn(watch::silent_waiters(inner.clone(), raft.clone(), leader.clone()));
         let (desk, waiting, desk_stop) = (inner.desk.clone(), pipeline.clone(), stop.clone());
         tasks.spawn(

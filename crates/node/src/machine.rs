@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_commands::{Events, Service, State, StateDecoder, StateEncoder, Waiter};
+use quorate_commands::{EventClass, Events, Service, State, StateDecoder, StateEncoder, Waiter};
 use quorate_keyspace::{Millis, Rng, Seed};
 use quorate_raft::{Capture, Committed, Fault, LogId, Members, NodeId, Payload, StateMachine};
 use quorate_resp::Reply;
@@ -27,7 +27,8 @@ use crate::batch::{Data, Stamp};
 use crate::brief;
 use crate::desk::{Desk, Serving};
 use crate::divergence::Divergence;
-use crate::execution::{BatchEntry, last_version, run_batch};
+use crate::execution::{BatchEntry, Here, last_version, run_batch};
+use crate::messages::Effect;
 use crate::origins::{Admission, Origins};
 use crate::pipeline::Pipeline;
 use crate::reclaim::Reclaimer;
@@ -209,6 +210,10 @@ impl Machine {
         Machine { replica, pipeline, front, desk, reclaimer, divergence, discard: Reply::discarding() }
     }
 
+    fn deliver(&self, effects: Vec<Effect>) {
+        self.front.post.deliver(effects, || self.front.tunables().output_limits);
+    }
+
     fn apply_data(&mut self, id: LogId, data: &Bytes) -> Result<(), Fault> {
         let data = Data::decode(data).map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
         let desk = Arc::clone(&self.desk);
@@ -233,6 +238,8 @@ impl Machine {
                 match replicated.origins.admit(origin, sequence) {
                     Admission::Next => {
                         if sequence == 1 {
+                            // Whoever was connected to the node before its start is not any more.
+                            replicated.state.subscriptions.forget(origin.node.0);
                             // Whoever waited on an earlier life of this node is gone.
                             let is_gone = |waiter: &Waiter| {
                                 waiter.node == origin.node.0 && waiter.incarnation < origin.incarnation
@@ -242,10 +249,16 @@ impl Machine {
                         }
                         let groups = if is_own { self.pipeline.applied(sequence) } else { Vec::new() };
                         let entry = BatchEntry { index: id.index, stamp, origin, is_own, requests, groups };
+                        let here = Here {
+                            node: self.pipeline.origin().node,
+                            front: &self.front,
+                            has_listeners: self.front.post.has_listeners(),
+                            has_trackers: self.front.post.tracking.is_on(),
+                        };
                         result = run_batch(
                             &mut replicated.state,
                             entry,
-                            &self.front,
+                            &here,
                             &mut serving,
                             &mut outbox,
                             &mut self.discard,
@@ -263,6 +276,7 @@ impl Machine {
         drop(replicated);
         let executed = result.map_err(|error| Fault::new(format!("entry {}: {error}", id.index)))?;
         self.replica.writes.fetch_add(executed, Ordering::Relaxed);
+        self.deliver(std::mem::take(&mut serving.effects));
         for (waiting, replies) in outbox {
             // A connection that is gone does not need its replies.
             let _gone = waiting.send(Ok(replies));
@@ -279,7 +293,19 @@ impl Machine {
         stamp: Stamp,
         serving: &mut Serving<'_>,
     ) -> usize {
-        let before_bytes = begin(replicated, stamp);
+        if !replicated.seeded {
+            // The first stamp of all seeds the maps, which are still empty.
+            let mut rng = Rng::from_u64(stamp.seed);
+            let mut seed = [0; 16];
+            seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
+            seed[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
+            replicated.state = State::new(Seed(seed));
+            replicated.seeded = true;
+        }
+        replicated.state.begin(stamp.time);
+        // With the lock held: whoever has read a key before has been entered before.
+        replicated.state.keyspace.note_changes(self.front.post.tracking.is_on());
+        let before_bytes = replicated.state.used_bytes();
         self.desk.readers().take_over(&mut replicated.state.keyspace);
         let now = replicated.state.clock;
         if replicated.state.waiters.next_deadline().is_some_and(|next| next <= now) {
@@ -299,7 +325,12 @@ impl Machine {
         serving: &mut Serving<'_>,
     ) {
         let now = replicated.state.clock;
+        let wanted = replicated.state.settings.events();
+        let mut events = Events::new(wanted);
         let expired = replicated.state.keyspace.expire_slice(now, EXPIRED_PER_ENTRY_MAX);
+        for gone in &expired {
+            events.notify(EventClass::Expired, "expired", gone.db, &gone.key);
+        }
         self.replica.expired.fetch_add(expired.len() as u64, Ordering::Relaxed);
         let next = replicated.state.keyspace.next_expiry().map_or(i64::MAX, |next| next.0);
         self.replica.next_expiry.store(next, Ordering::Relaxed);
@@ -307,8 +338,15 @@ impl Machine {
             before_bytes,
             &mut Rng::from_u64(stamp.seed ^ EVICTION_SEED),
             last_version(id.index),
-            &mut Events::new(replicated.state.settings.events()),
+            &mut events,
         );
+        let changes = replicated.state.keyspace.take_changes();
+        if !changes.is_empty() {
+            serving.effects.push(Effect::Changed(changes));
+        }
+        if !events.is_empty() && self.front.post.has_listeners() {
+            serving.effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
         self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
         self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
         self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
@@ -332,22 +370,13 @@ impl Machine {
         let mut events = Events::new(state.settings.events());
         let rng = &mut Rng::from_u64(stamp.seed ^ WAITERS_SEED);
         let version = last_version(id.index);
-        act(&mut Service { state, version, rng, events: &mut events, desk: serving })
+        let done = act(&mut Service { state, version, rng, events: &mut events, desk: serving });
+        if !events.is_empty() && self.front.post.has_listeners() {
+            let wanted = state.settings.events();
+            serving.effects.extend(events.take().into_iter().map(|notice| Effect::of(notice, wanted)));
+        }
+        done
     }
-}
-
-/// Moves the clock; the first stamp of all seeds the maps, which are still empty. Returns what the state takes.
-fn begin(replicated: &mut Replicated, stamp: Stamp) -> usize {
-    if !replicated.seeded {
-        let mut rng = Rng::from_u64(stamp.seed);
-        let mut seed = [0; 16];
-        seed[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
-        seed[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
-        replicated.state = State::new(Seed(seed));
-        replicated.seeded = true;
-    }
-    replicated.state.begin(stamp.time);
-    replicated.state.used_bytes()
 }
 
 impl StateMachine for Machine {
@@ -366,6 +395,8 @@ impl StateMachine for Machine {
                         *highest = (*highest).max(*id);
                     }
                     replicated.origins.retain(|node| members.nodes.contains_key(&node));
+                    let is_member = |node| members.nodes.contains_key(&NodeId(node));
+                    replicated.state.subscriptions.retain(is_member);
                     let desk = Arc::clone(&self.desk);
                     let mut serving = Serving::new(&desk);
                     let is_gone = |waiter: &Waiter| !members.nodes.contains_key(&NodeId(waiter.node));
@@ -373,6 +404,7 @@ impl StateMachine for Machine {
                     let state = &mut replicated.state;
                     self.service(state, entry.id, stamp, &mut serving, |service| service.dismiss(is_gone));
                     drop(replicated);
+                    self.deliver(std::mem::take(&mut serving.effects));
                     serving.finish();
                     *self.replica.members.lock() = members.nodes.into_keys().collect();
                 }
@@ -422,6 +454,7 @@ impl StateMachine for Machine {
         };
         self.reclaimer.free_state(old.state);
         self.pipeline.overtaken(own);
+        self.deliver(vec![Effect::Gap]);
         *self.replica.members.lock() = members.nodes.keys().copied().collect();
         self.replica.applied.send_replace(last.index);
         Ok(())

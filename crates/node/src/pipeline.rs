@@ -38,6 +38,7 @@ use crate::batch::{BatchBuilder, Origin};
 use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Seat, Slot, Style};
+use crate::messages::Action;
 use crate::transaction::Transaction;
 
 /// Bounds of the origin's queues.
@@ -109,6 +110,10 @@ pub(crate) enum Place {
     Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
     /// The batch's next request if it writes, else evaluated here.
     Transaction(Box<Transaction>),
+    /// The batch's next request, which has no reply.
+    Internal,
+    /// Done now.
+    Act(Action),
     /// Known already.
     Ready(Bytes),
 }
@@ -450,6 +455,8 @@ fn slot_bytes(slot: &Slot) -> usize {
         }
         Slot::Unblock { .. } => 64,
         Slot::Transaction(transaction) => transaction.bytes(),
+        Slot::Internal(request) => request.frame_bytes() + 64,
+        Slot::Act(_) => 32,
         Slot::Ready(reply) => reply.len() + 32,
     }
 }
@@ -486,6 +493,11 @@ pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
             }
             Place::Transaction(transaction)
         }
+        Slot::Internal(request) => {
+            builder.push_internal(request.args());
+            Place::Internal
+        }
+        Slot::Act(act) => Place::Act(act.0),
         Slot::Ready(reply) => Place::Ready(reply),
     }
 }

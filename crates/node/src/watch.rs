@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Origin};
 use crate::divergence::Verdict;
+use crate::group::Slot;
 use crate::leader::{Leader, Proposal};
+use crate::messages::report;
 use crate::node::{Error, Inner, Phase, REMOVED};
 use crate::peers::HEARD_MAX;
 use crate::pipeline::Pipeline;
@@ -31,6 +33,8 @@ use crate::rules;
 
 /// How often the log is told of reads.
 const TELL_USES: Duration = Duration::from_millis(250);
+/// How long a node is not heard of before it counts as having no clients.
+pub(crate) const ABSENT: Duration = Duration::from_secs(5);
 /// How often every other member is pinged, for its clock and its life.
 const PING: Duration = Duration::from_secs(1);
 
@@ -88,6 +92,44 @@ pub(crate) async fn uses(inner: Arc<Inner>, pipeline: Arc<Pipeline>) {
         if !group.is_empty() {
             // Uses that do not get through are forgotten: the next reads tell of the keys again.
             let _told = pipeline.write(group).await;
+        }
+    }
+}
+
+/// Tells the log of subscriptions that have ended.
+pub(crate) async fn subscriptions(inner: Arc<Inner>, pipeline: Arc<Pipeline>) {
+    let me = pipeline.origin().node.0;
+    if inner.replica.read(|replicated| replicated.state.subscriptions.has(me)) {
+        // They are of an earlier life.
+        inner.front.post.doubt();
+    }
+    tokio::select! {
+        () = inner.stop.cancelled() => {}
+        () = Arc::clone(&inner.front.post).report(|group| pipeline.write(group)) => {}
+    }
+}
+
+/// As the leader, has the subscriptions of nodes forgotten that have not been heard of for long.
+pub(crate) async fn absent(inner: Arc<Inner>, raft: Raft, pipeline: Arc<Pipeline>) {
+    let mut rounds = tokio::time::interval(PING);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let me = pipeline.origin().node;
+    let began = Instant::now();
+    loop {
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        if !raft.leadership().borrow().leader_is_me || began.elapsed() < ABSENT {
+            continue;
+        }
+        let is_absent = |node: &NodeId| *node != me && !inner.peers.heard_within(*node, ABSENT);
+        let absent: Vec<_> = raft.members().nodes.into_keys().filter(is_absent).collect();
+        for node in absent {
+            if inner.replica.read(|replicated| replicated.state.subscriptions.has(node.0)) {
+                // If it does not get through, the next round tries again.
+                let _told = pipeline.write(vec![Slot::Internal(report::forget(node))]).await;
+            }
         }
     }
 }

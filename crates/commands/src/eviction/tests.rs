@@ -4,7 +4,7 @@ use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply};
 
 use super::Evicted;
-use crate::{Args, EventClass, EventClasses, Events, Route, State, WriteContext, resolve, write};
+use crate::{Args, EventClass, EventClasses, Events, Notice, Route, State, WriteContext, resolve, write};
 
 const START: i64 = 1_700_000_000_000;
 
@@ -99,7 +99,8 @@ fn the_limit_holds_after_every_entry() {
         assert_eq!(gone as usize + node.state.keyspace.db(DbIndex::ZERO).len(), 1000, "{policy}");
         let events = node.events.take();
         assert_eq!(events.len() as u64, gone, "{policy}");
-        assert!(events.iter().all(|event| (event.class, event.name) == (EventClass::Evicted, "evicted")));
+        let is_evicted = |notice: &Notice| matches!(notice, Notice::Event(event) if (event.class, event.name) == (EventClass::Evicted, "evicted"));
+        assert!(events.iter().all(is_evicted));
     }
 }
 

@@ -3,13 +3,15 @@
 //! Numbers are little-endian; storage frames and checksums each block and keeps their order.
 //!
 //! ```text
-//! snapshot := head settings* scripts* waiters* keyspace
+//! snapshot := head settings* scripts* waiters* subscriptions* keyspace
 //! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
 //! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
 //! scripts  := 0x43 kind:u8 last:u8 bytes            kind 1: a script, 2: a library; its code in one block or more,
 //!                                                   of which the last says so; scripts in the order they came
 //! waiters  := 0x44 bytes                              all blocks together: those who wait, in their order; each as in
 //!                                                   `blocking/waiters.rs`
+//! subscriptions := 0x45 ( kind:u8 node:u64 count:u32 name_bytes:u16 name )*
+//!                                                   kind 0: a channel, 1: a pattern, 2: a shard channel
 //! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
 //! ```
 //!
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use quorate_keyspace::{Decoder, Encoder, Keyspace, Millis};
 
 use super::scripts::{SCRIPT_BYTES_MAX, Script, Scripts};
+use super::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
 use super::{State, StateSnapshot};
 use crate::Settings;
 use crate::blocking::waiters;
@@ -35,12 +38,14 @@ const HEAD: u8 = 0x41;
 const SETTINGS: u8 = 0x42;
 const SCRIPTS: u8 = 0x43;
 const WAITERS: u8 = 0x44;
+const SUBSCRIPTIONS: u8 = 0x45;
 const SCRIPT: u8 = 1;
 const LIBRARY: u8 = 2;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
 const BLOCK_BYTES_FULL: usize = 48 * 1024;
 
 const _: () = assert!(BLOCK_BYTES_FULL + TEXT_BYTES_MAX + 512 < 64 * 1024);
+const _: () = assert!(1 + 15 + SUBSCRIPTION_BYTES_MAX <= 64 * 1024);
 
 /// Why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +68,9 @@ pub enum DecodeError {
     /// A script or library that does not load.
     #[error("the snapshot has a script that does not load: {0}")]
     Script(String),
+    /// A subscription of an unknown kind.
+    #[error("the snapshot has a subscription of the unknown kind {0}")]
+    Subscription(u8),
     /// Waiters that are cut short, or wait for nothing.
     #[error("the snapshot's waiters cannot be read")]
     Waiters,
@@ -144,6 +152,21 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     for part in waiters::encode(&snapshot.waiters).chunks(BLOCK_BYTES_FULL) {
         blocks.push([&[WAITERS], part].concat());
     }
+    let mut block = vec![SUBSCRIPTIONS];
+    for (kind, name, node, count) in snapshot.subscriptions.rows() {
+        let name_bytes = u16::try_from(name.len()).expect("names are bounded by SUBSCRIPTION_BYTES_MAX");
+        if block.len() + 15 + name.len() > 64 * 1024 {
+            blocks.push(std::mem::replace(&mut block, vec![SUBSCRIPTIONS]));
+        }
+        block.push(kind as u8);
+        block.extend_from_slice(&node.to_le_bytes());
+        block.extend_from_slice(&count.to_le_bytes());
+        block.extend_from_slice(&name_bytes.to_le_bytes());
+        block.extend_from_slice(name);
+    }
+    if block.len() > 1 {
+        blocks.push(block);
+    }
     blocks
 }
 
@@ -165,6 +188,7 @@ pub struct StateDecoder {
     clock: Option<Millis>,
     settings: Settings,
     scripts: Scripts,
+    subscriptions: Subscriptions,
     /// The code whose last block has not come yet.
     code: Vec<u8>,
     waiters: Vec<u8>,
@@ -187,6 +211,7 @@ impl StateDecoder {
             (None, _) => return Err(DecodeError::NoSnapshot),
             (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
             (Some(_), Some((&SCRIPTS, part))) => self.read_code(part)?,
+            (Some(_), Some((&SUBSCRIPTIONS, rows))) => self.read_subscriptions(rows)?,
             (Some(_), Some((&WAITERS, part))) => self.waiters.extend_from_slice(part),
             (Some(_), _) => self.keyspace.push(block)?,
         }
@@ -199,12 +224,13 @@ impl StateDecoder {
     /// Blocks are missing, or what several of them hold together is damaged.
     pub fn finish(self) -> Result<State, DecodeError> {
         let clock = self.clock.ok_or(DecodeError::NoSnapshot)?;
-        let mut keyspace: Keyspace = self.keyspace.finish()?;
         if !self.code.is_empty() {
             return Err(DecodeError::Truncated);
         }
+        let mut keyspace: Keyspace = self.keyspace.finish()?;
         let waiters = waiters::decode(&self.waiters, &mut keyspace).ok_or(DecodeError::Waiters)?;
-        Ok(State { keyspace, settings: self.settings, scripts: self.scripts, waiters, clock })
+        let StateDecoder { settings, scripts, subscriptions, .. } = self;
+        Ok(State { keyspace, settings, scripts, subscriptions, waiters, clock })
     }
 
     /// How many keys were read so far, for progress.
@@ -242,6 +268,20 @@ impl StateDecoder {
                 self.scripts.add_library(library);
             }
             _ => return Err(DecodeError::Script(format!("it is of the unknown kind {kind}"))),
+        }
+        Ok(())
+    }
+
+    fn read_subscriptions(&mut self, mut rows: &[u8]) -> Result<(), DecodeError> {
+        while let Some((kind, rest)) = rows.split_first() {
+            let (node, rest) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let (count, rest) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let (name_bytes, rest) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let (name, rest) = split(rest, usize::from(u16::from_le_bytes(*name_bytes)))?;
+            let kind = SubscriptionKind::at(*kind).ok_or(DecodeError::Subscription(*kind))?;
+            let count = i64::from(u32::from_le_bytes(*count));
+            self.subscriptions.change(kind, name, u64::from_le_bytes(*node), count);
+            rows = rest;
         }
         Ok(())
     }
@@ -298,6 +338,18 @@ mod tests {
         }
         let library = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
         state.scripts.add_library(quorate_script::load_library(library).expect("a good library"));
+        let long = "x".repeat(SUBSCRIPTION_BYTES_MAX);
+        for (kind, name, node) in [
+            (SubscriptionKind::Channel, "news", 1),
+            (SubscriptionKind::Channel, "news", 2),
+            (SubscriptionKind::Pattern, "n*", 2),
+            (SubscriptionKind::Shard, &long, 3),
+            (SubscriptionKind::Channel, &long, 3),
+            (SubscriptionKind::Pattern, &long, 3),
+            (SubscriptionKind::Pattern, &long[1..], 3),
+        ] {
+            state.subscriptions.change(kind, name.as_bytes(), node, 1 + i64::from(node as u8));
+        }
         for (ticket, request) in
             ["BLPOP a b 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > >"].iter().enumerate()
         {
@@ -321,6 +373,7 @@ mod tests {
         let restored = State::decode(&blocks).expect("what was just written");
         assert_eq!(restored.settings, state.settings);
         assert_eq!(restored.scripts, state.scripts);
+        assert_eq!(restored.subscriptions, state.subscriptions);
         assert_eq!(restored.clock, state.clock);
         assert!(restored.waiters.iter().eq(state.waiters.iter()));
         assert_eq!(restored.waiters.next_deadline(), state.waiters.next_deadline());
@@ -335,6 +388,7 @@ mod tests {
             State { clock: Millis(1), ..sample() }.digest(),
             State { settings: Settings::default(), ..sample() }.digest(),
             State { scripts: Scripts::default(), ..sample() }.digest(),
+            State { subscriptions: Subscriptions::default(), ..sample() }.digest(),
             State { waiters: Waiters::default(), ..sample() }.digest(),
             State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
         ];

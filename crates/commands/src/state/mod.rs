@@ -1,6 +1,6 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings, scripts, waiters and clock together, capturing them for a snapshot, and telling two
+//! For: holding keyspace, settings, scripts, subscriptions, waiters and clock together, capturing them for a snapshot, and telling two
 //! nodes' states apart. Leaves to others: origins and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
@@ -8,17 +8,19 @@
 
 mod format;
 pub(crate) mod scripts;
+pub(crate) mod subscriptions;
 
 use quorate_keyspace::{CowTree, Keyspace, Millis, Seed, Snapshot};
 
 pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
+use self::subscriptions::Subscriptions;
 use crate::Settings;
 use crate::blocking::Waiters;
 use crate::blocking::waiters::Standing;
 
-/// Keyspace, settings, scripts, waiters and clock.
+/// Keyspace, settings, scripts, subscriptions, waiters and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
@@ -27,6 +29,8 @@ pub struct State {
     pub settings: Settings,
     /// Scripts and libraries of functions.
     pub scripts: Scripts,
+    /// Who listens to messages, over all nodes.
+    pub subscriptions: Subscriptions,
     /// Requests that wait.
     pub waiters: Waiters,
     /// Agreed time of the last batch.
@@ -44,6 +48,7 @@ impl State {
             keyspace: Keyspace::new(seed),
             settings: Settings::default(),
             scripts: Scripts::default(),
+            subscriptions: Subscriptions::default(),
             waiters: Waiters::default(),
             clock: Millis::default(),
         }
@@ -60,6 +65,7 @@ impl State {
             keyspace: self.keyspace.capture(),
             settings: self.settings.clone(),
             scripts: self.scripts.clone(),
+            subscriptions: self.subscriptions.clone(),
             waiters: self.waiters.capture(),
             clock: self.clock,
         }
@@ -89,6 +95,7 @@ pub struct StateSnapshot {
     keyspace: Snapshot,
     settings: Settings,
     scripts: Scripts,
+    subscriptions: Subscriptions,
     waiters: CowTree<Standing>,
     clock: Millis,
 }
@@ -109,7 +116,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings, scripts, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts, subscriptions, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");

@@ -1,8 +1,10 @@
 //! Rows of the pubsub group.
 
-use crate::Flag::{Fast, Loading, NoScript, Pubsub, Stale};
+use crate::Flag::{Fast, Loading, MayReplicate, NoScript, Pubsub, Stale};
 use crate::KeyFlag::NotKey;
-use crate::{Command, Flags, Group, KeySpec, Route};
+use crate::SessionCommand::{Psubscribe, Punsubscribe, Ssubscribe, Subscribe, Sunsubscribe, Unsubscribe};
+use crate::command::ArgumentKind::{Pattern, String};
+use crate::{Argument, Command, Flags, Group, KeySpec, Route, introspection, pubsub};
 
 const ROW: Command = Command { group: Group::Pubsub, ..Command::ROW };
 
@@ -13,14 +15,20 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Pubsub, NoScript, Loading, Stale]),
         since: "2.0.0",
         summary: "Subscribes to the channels that match patterns.",
+        complexity: "O(N) in the patterns",
+        arguments: &[Argument::new("pattern", Pattern).multiple()],
+        route: Route::Session(Psubscribe),
         ..ROW
     },
     Command {
         name: "publish",
         arity: 3,
-        flags: Flags::of(&[Pubsub, Loading, Stale, Fast]),
+        flags: Flags::of(&[Pubsub, Loading, Stale, Fast, MayReplicate]),
         since: "2.0.0",
         summary: "Sends a message to a channel.",
+        complexity: "O(1), for each subscribed pattern",
+        arguments: &[Argument::new("channel", String), Argument::new("message", String)],
+        route: Route::Write(pubsub::publish),
         ..ROW
     },
     Command {
@@ -37,15 +45,20 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Pubsub, NoScript, Loading, Stale]),
         since: "2.0.0",
         summary: "Ends subscriptions to patterns.",
+        complexity: "O(N) in the patterns",
+        arguments: &[Argument::new("pattern", Pattern).optional().multiple()],
+        route: Route::Session(Punsubscribe),
         ..ROW
     },
     Command {
         name: "spublish",
         arity: 3,
-        flags: Flags::of(&[Pubsub, Loading, Stale, Fast]),
+        flags: Flags::of(&[Pubsub, Loading, Stale, Fast, MayReplicate]),
         keys: &[KeySpec::at(1, &[NotKey])],
         since: "7.0.0",
         summary: "Sends a message to a shard channel.",
+        arguments: &[Argument::new("shardchannel", String), Argument::new("message", String)],
+        route: Route::Write(pubsub::spublish),
         ..ROW
     },
     Command {
@@ -55,6 +68,9 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::range(1, -1, 1, &[NotKey])],
         since: "7.0.0",
         summary: "Subscribes to shard channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("shardchannel", String).multiple()],
+        route: Route::Session(Ssubscribe),
         ..ROW
     },
     Command {
@@ -63,6 +79,9 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Pubsub, NoScript, Loading, Stale]),
         since: "2.0.0",
         summary: "Subscribes to channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("channel", String).multiple()],
+        route: Route::Session(Subscribe),
         ..ROW
     },
     Command {
@@ -71,6 +90,9 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::range(1, -1, 1, &[NotKey])],
         since: "7.0.0",
         summary: "Ends subscriptions to shard channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("shardchannel", String).optional().multiple()],
+        route: Route::Session(Sunsubscribe),
         ..ROW
     },
     Command {
@@ -78,6 +100,9 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::of(&[Pubsub, NoScript, Loading, Stale]),
         since: "2.0.0",
         summary: "Ends subscriptions to channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("channel", String).optional().multiple()],
+        route: Route::Session(Unsubscribe),
         ..ROW
     },
 ];
@@ -90,6 +115,9 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Pubsub, Loading, Stale]),
         since: "2.8.0",
         summary: "Lists the active channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("pattern", Pattern).optional()],
+        route: Route::Read(pubsub::channels),
         ..ROW
     },
     Command {
@@ -99,6 +127,8 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.2.0",
         summary: "Describes the subcommands.",
+        stateless: true,
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -108,6 +138,7 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Pubsub, Loading, Stale]),
         since: "2.8.0",
         summary: "Counts the subscribed patterns.",
+        route: Route::Read(pubsub::numpat),
         ..ROW
     },
     Command {
@@ -117,6 +148,9 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Pubsub, Loading, Stale]),
         since: "2.8.0",
         summary: "Counts the subscribers of channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("channel", String).optional().multiple()],
+        route: Route::Read(pubsub::numsub),
         ..ROW
     },
     Command {
@@ -126,6 +160,9 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Pubsub, Loading, Stale]),
         since: "7.0.0",
         summary: "Lists the active shard channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("pattern", Pattern).optional()],
+        route: Route::Read(pubsub::shardchannels),
         ..ROW
     },
     Command {
@@ -135,6 +172,9 @@ const PUBSUB: &[Command] = &[
         flags: Flags::of(&[Pubsub, Loading, Stale]),
         since: "7.0.0",
         summary: "Counts the subscribers of shard channels.",
+        complexity: "O(N) in the channels",
+        arguments: &[Argument::new("shardchannel", String).optional().multiple()],
+        route: Route::Read(pubsub::shardnumsub),
         ..ROW
     },
 ];

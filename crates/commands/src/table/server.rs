@@ -6,7 +6,7 @@ use crate::Flag::{
 };
 use crate::KeyFlag::{Ow, Update};
 use crate::SessionCommand::{
-    Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Replicaof, Role, Save, Shutdown, Time,
+    Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Monitor, Replicaof, Role, Save, Shutdown, Time,
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
@@ -148,6 +148,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 1,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         summary: "Streams every command that the server runs.",
+        route: Route::Session(Monitor),
         ..ROW
     },
     Command {

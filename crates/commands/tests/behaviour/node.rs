@@ -1,7 +1,7 @@
 //! A node reduced to its state: applies requests one by one, as the log would.
 
 use bytes::BytesMut;
-use quorate_commands::{Args, EventClasses, Events, State, WriteContext, resolve, write};
+use quorate_commands::{Args, EventClasses, Events, Notice, State, WriteContext, resolve, write};
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply, Value};
 
@@ -49,9 +49,10 @@ impl Node {
                 write(&mut self.state, context, command, args, &mut reply);
             }
         }
-        let events = events.take().into_iter().map(|event| {
+        let events = events.take().into_iter().filter_map(|notice| {
+            let Notice::Event(event) = notice else { return None };
             let db = if event.db == DbIndex::ZERO { String::new() } else { format!("@{}", event.db) };
-            format!("{} {}{db}", event.name, String::from_utf8_lossy(&event.key))
+            Some(format!("{} {}{db}", event.name, String::from_utf8_lossy(&event.key)))
         });
         (BytesMut::from(&reply.take()[..]), events.collect())
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use quorate_commands::golden::{quote, render};
 use quorate_commands::{
-    Args, Desk, Ending, EventClasses, Events, Seat, Service, State, Ticket, Unblock, Waiter, WriteContext,
-    resolve, write_or_wait,
+    Args, Desk, Ending, EventClasses, Events, Notice, Seat, Service, State, Ticket, Unblock, Waiter,
+    WriteContext, resolve, write_or_wait,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_resp::{Protocol, Reply, Value};
@@ -79,7 +79,10 @@ impl Bench {
         }
         let Bench { state, seats, .. } = self;
         Service { state, version, rng, events, desk: seats }.serve();
-        self.events.extend(events.take().iter().map(|event| format!("{} {}", event.name, quote(&event.key))));
+        self.events.extend(events.take().iter().filter_map(|notice| match notice {
+            Notice::Event(event) => Some(format!("{} {}", event.name, quote(&event.key))),
+            Notice::Message(_) => None,
+        }));
         text(reply.as_bytes())
     }
 

@@ -35,6 +35,7 @@ pub use self::readers::Reader;
 use self::readers::Readers;
 use crate::batch::Origin;
 use crate::group::{Group, Slot, Style};
+use crate::messages::Effect;
 use crate::pipeline::Pipeline;
 
 /// Waits that one group ends at most.
@@ -210,11 +211,13 @@ fn ending(tickets: &[Ticket]) -> Group {
 pub(crate) struct Serving<'a> {
     pub(crate) desk: &'a Desk,
     pub(crate) wakes: Wakes,
+    /// What connections of this node are to be told, in order.
+    pub(crate) effects: Vec<Effect>,
 }
 
 impl<'a> Serving<'a> {
     pub(crate) fn new(desk: &'a Desk) -> Serving<'a> {
-        Serving { desk, wakes: Wakes::new() }
+        Serving { desk, wakes: Wakes::new(), effects: Vec::new() }
     }
 
     /// Sends what has been decided; the state is unlocked by now.

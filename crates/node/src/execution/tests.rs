@@ -144,7 +144,10 @@ fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, front:
     let entry = BatchEntry { index, stamp, origin, is_own, requests, groups };
     let (desk, mut outbox) = (Desk::default(), Vec::new());
     let serving = &mut Serving::new(&desk);
-    run_batch(state, entry, front, serving, &mut outbox, &mut Reply::discarding()).expect("a whole batch");
+    // Whether anybody listens is a node's own business as well.
+    state.keyspace.note_changes(is_own);
+    let here = Here { node: NodeId(1), front, has_listeners: is_own, has_trackers: is_own };
+    run_batch(state, entry, &here, serving, &mut outbox, &mut Reply::discarding()).expect("a whole batch");
     state.keyspace.expire_slice(state.clock, 2);
     outbox.pop().map(|(_, replies)| replies).unwrap_or_default()
 }

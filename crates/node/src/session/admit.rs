@@ -28,6 +28,7 @@ impl<B: Backend> Session<B> {
         if self.multi.is_open() && command.flags.has(Flag::NoMulti) {
             return Err(Some(Error::text(NOT_IN_MULTI)));
         }
+        self.check_listening(command).map_err(Some)?;
         match self.backend.admission() {
             Admission::Open | Admission::Draining => Ok(command),
             Admission::Loading | Admission::Removed if self.runs_while_loading(command) => Ok(command),

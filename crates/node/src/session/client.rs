@@ -31,7 +31,7 @@ struct Filter<'a> {
     keep_self: bool,
 }
 
-/// Redis' classes of clients. All of ours are normal until there are subscribers.
+/// Redis' classes of clients. None of ours is a master or a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
@@ -74,13 +74,9 @@ impl<B: Backend> Session<B> {
                 self.backend.front().pause.end();
                 self.reply.ok();
             }
-            Sub::ClientGetredir => self.reply.integer(-1),
+            Sub::ClientGetredir => self.client_getredir(),
             Sub::ClientTracking => self.client_tracking(args)?,
-            Sub::ClientCaching => {
-                return Err(Error::text(
-                    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-                ));
-            }
+            Sub::ClientCaching => self.client_caching(args)?,
             Sub::ClientTrackinginfo => self.client_trackinginfo(),
             other => return Err(Error::Unsupported(format!("{other:?}").to_lowercase())),
         }
@@ -108,10 +104,8 @@ impl<B: Backend> Session<B> {
     fn client_list(&mut self, args: Args<'_>) -> Result<(), Error> {
         let registry = &self.backend.front().clients;
         let clients: Vec<Arc<Client>> = if args.len() == 4 && args.is(2, "TYPE") {
-            match client_kind(&args[3])? {
-                Kind::Normal => registry.all(),
-                Kind::Master | Kind::Replica | Kind::Pubsub => Vec::new(),
-            }
+            let kind = client_kind(&args[3])?;
+            registry.all().into_iter().filter(|client| kind.is_of(client)).collect()
         } else if args.len() > 3 && args.is(2, "ID") {
             let mut found = Vec::new();
             for id in args.from(3) {
@@ -173,25 +167,11 @@ impl<B: Backend> Session<B> {
         self.reply.ok();
         Ok(())
     }
+}
 
-    fn client_tracking(&mut self, args: Args<'_>) -> Result<(), Error> {
-        if args.len() == 3 && args.is(2, "OFF") {
-            self.reply.ok();
-            return Ok(());
-        }
-        Err(if args.is(2, "ON") { Error::Unsupported("client|tracking".to_owned()) } else { Error::Syntax })
-    }
-
-    fn client_trackinginfo(&mut self) {
-        let reply = &mut self.reply;
-        reply.map(3);
-        reply.bulk(b"flags");
-        reply.set(1);
-        reply.bulk(b"off");
-        reply.bulk(b"redirect");
-        reply.integer(-1);
-        reply.bulk(b"prefixes");
-        reply.array(0);
+impl Kind {
+    fn is_of(self, client: &Client) -> bool {
+        self == if client.is_subscribed() { Kind::Pubsub } else { Kind::Normal }
     }
 }
 
@@ -200,7 +180,7 @@ impl Filter<'_> {
         self.id.is_none_or(|id| id == client.id)
             && self.addr.is_none_or(|addr| addr == client.origin.addr.as_bytes())
             && self.laddr.is_none_or(|laddr| laddr == client.origin.laddr.as_bytes())
-            && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self.kind.is_none_or(|kind| kind.is_of(client))
     }
 }
 

@@ -66,9 +66,19 @@ impl<B: Backend> Session<B> {
                 self.reset();
                 Ok(Flow::Continue)
             }
+            Kind::Subscribe
+            | Kind::Unsubscribe
+            | Kind::Psubscribe
+            | Kind::Punsubscribe
+            | Kind::Ssubscribe
+            | Kind::Sunsubscribe => self.subscription(kind, args).await,
             Kind::Quit => {
                 self.reply.ok();
                 Ok(Flow::Close)
+            }
+            Kind::Monitor => {
+                self.monitor();
+                Ok(Flow::Continue)
             }
             Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
@@ -82,6 +92,11 @@ impl<B: Backend> Session<B> {
 
     fn ping(&mut self, args: Args<'_>) -> Result<(), Error> {
         match args.len() {
+            1 | 2 if self.only_listens() => {
+                self.reply.array(2);
+                self.reply.bulk(b"pong");
+                self.reply.bulk(args.get(1).unwrap_or_default());
+            }
             1 => self.reply.simple("PONG"),
             2 => self.reply.bulk(&args[1]),
             _ => return Err(Error::WrongArity("ping".into())),
@@ -217,6 +232,12 @@ impl<B: Backend> Session<B> {
 
     fn reset(&mut self) {
         self.discard();
+        self.subscriber = None;
+        self.tracking = None;
+        self.client.show_tracking(None);
+        self.watching = None;
+        self.client.show_monitoring(false);
+        self.client.show_subscriptions([0; 3]);
         self.silence = Silence::No;
         self.authenticated = !self.tunables.has_password;
         self.set_protocol(Protocol::Resp2);

@@ -28,6 +28,7 @@ use super::backend::Backend;
 use super::blocking::may_wait;
 use super::outcome::TransactionStats;
 use super::stats::StatsIndex;
+use super::subscribe::is_answered_by_mail;
 use super::{Flow, Front, Session, Silence, replies};
 use crate::group::{Failure, Group, Slot, Style};
 
@@ -153,17 +154,20 @@ impl<B: Backend> Session<B> {
             return Step::Taken;
         }
         let style = self.style(silent);
+        self.show_to_monitors(command, &request);
         match command.route {
             Route::Session(SessionCommand::Exec) => self.exec(command, request, style).await,
             Route::Write(_) if waits => self.wait_for_turn(command, request, style).await,
             Route::Read(_) if waits => self.wait_for_entries(command, &request, style).await,
             Route::Read(_) => {
+                self.note_tracked(std::iter::once((command, &request)));
                 self.pending_reads += 1;
                 self.pending_bytes += request.frame_bytes();
                 self.pending.push(Slot::Read { db: self.db, command, request, style });
                 Step::Taken
             }
             Route::Write(_) => {
+                self.note_tracked(std::iter::once((command, &request)));
                 self.pending_writes = true;
                 self.pending_settings |= command.flags.has(Flag::Admin);
                 self.pending_bytes += request.frame_bytes();
@@ -259,6 +263,10 @@ impl<B: Backend> Session<B> {
             self.reply.truncate(start);
         }
         self.queue_reply(start);
+        if is_answered_by_mail(kind) {
+            // Silence is for replies.
+            self.take_mail();
+        }
         let took = started.elapsed();
         self.backend.front().stats.called(stats, took, failed);
         if !holds_secrets(kind) {
@@ -318,7 +326,7 @@ impl<B: Backend> Session<B> {
         backend.with_state(|state| {
             let start = Instant::now();
             let mut last = start;
-            while let Some(slot) = pending.get(next) {
+            while let Some(slot) = pending.get_mut(next) {
                 next += 1;
                 let (db, command, request, style) = match slot {
                     Slot::Read { db, command, request, style } => (*db, *command, request, *style),
@@ -340,7 +348,15 @@ impl<B: Backend> Session<B> {
                         last = Instant::now();
                         continue;
                     }
-                    Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } => {
+                    Slot::Act(_) => {
+                        let done = Slot::Ready(Bytes::new());
+                        if let Slot::Act(act) = std::mem::replace(slot, done) {
+                            // Reads have no effect but what they remember.
+                            act.0.run(&mut Vec::new());
+                        }
+                        continue;
+                    }
+                    Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Internal(_) => {
                         unreachable!("writes make a group")
                     }
                 };
@@ -460,7 +476,7 @@ pub(super) fn needs_barrier(slot: &Slot) -> bool {
     let about_data = |command: &Command| {
         let flags = command.flags;
         let about_the_program = flags.has(Flag::Loading) && flags.has(Flag::Stale) && !flags.has(Flag::Admin);
-        !(about_the_program && command.keys.is_empty())
+        !(about_the_program && command.keys.is_empty() && !flags.has(Flag::Pubsub))
     };
     match slot {
         Slot::Read { command, .. } => about_data(command),
@@ -468,7 +484,12 @@ pub(super) fn needs_barrier(slot: &Slot) -> bool {
             !transaction.watched.is_empty()
                 || transaction.commands.iter().any(|queued| about_data(queued.command))
         }
-        Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Ready(_) => false,
+        Slot::Write { .. }
+        | Slot::Wait { .. }
+        | Slot::Unblock { .. }
+        | Slot::Internal(_)
+        | Slot::Act(_)
+        | Slot::Ready(_) => false,
     }
 }
 

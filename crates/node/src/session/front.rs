@@ -21,6 +21,7 @@ use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::uses::Uses;
+use crate::messages::Post;
 
 const CLIENT_OUTPUT_BUFFER_LIMIT: SettingId = SettingId::of("client-output-buffer-limit");
 const CLIENT_QUERY_BUFFER_LIMIT: SettingId = SettingId::of("client-query-buffer-limit");
@@ -32,6 +33,7 @@ const SLOWLOG_MAX_LEN: SettingId = SettingId::of("slowlog-max-len");
 const SLOWLOG_LOG_SLOWER_THAN: SettingId = SettingId::of("slowlog-log-slower-than");
 const TCP_BACKLOG: SettingId = SettingId::of("tcp-backlog");
 const TCP_KEEPALIVE: SettingId = SettingId::of("tcp-keepalive");
+const TRACKING_TABLE_MAX_KEYS: SettingId = SettingId::of("tracking-table-max-keys");
 const TIMEOUT: SettingId = SettingId::of("timeout");
 
 /// Ticks for which a peak is remembered.
@@ -52,6 +54,8 @@ pub struct Front {
     pub node_settings: Settings,
     /// When the node started.
     pub started: Instant,
+    /// Messages on their way to connections.
+    pub(crate) post: Arc<Post>,
     /// Reads that count as uses of keys.
     pub(crate) uses: Uses,
     tunables: RwLock<Arc<Tunables>>,
@@ -81,6 +85,8 @@ pub struct Tunables {
     pub bulk_bytes_max: usize,
     /// When clients that do not read are disconnected.
     pub output_limits: OutputLimits,
+    /// Most keys that are remembered for clients' caches; 0: any number.
+    pub(crate) tracked_keys_max: usize,
     /// Running time from which a request is noted in the slow log.
     pub slow: Option<Duration>,
     /// Most entries of the slow log.
@@ -90,8 +96,10 @@ pub struct Tunables {
 impl Front {
     /// The shared part of a node with these settings of its own.
     pub fn new(node_settings: Settings) -> Front {
+        let clients = Arc::<ClientRegistry>::default();
         Front {
-            clients: Arc::default(),
+            post: Arc::new(Post::new(Arc::clone(&clients))),
+            clients,
             stats: Stats::default(),
             pause: Pause::default(),
             slowlog: Slowlog::default(),
@@ -150,6 +158,18 @@ impl Front {
         }
     }
 
+    /// Brings messages to connections for as long as it is awaited. Whoever has connections runs it, as their tasks
+    /// are woken by it.
+    pub async fn carry_messages(&self) {
+        loop {
+            self.post.arrived().await;
+            let limits = self.tunables().output_limits;
+            while self.post.work(&limits) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Connections that may wait to be accepted.
     pub fn backlog(&self) -> i32 {
         i32::try_from(self.node_settings.number(TCP_BACKLOG)).unwrap_or(i32::MAX)
@@ -187,6 +207,7 @@ impl Tunables {
             request_bytes_max: size(CLIENT_QUERY_BUFFER_LIMIT),
             bulk_bytes_max: settings.proto_max_bulk_len(),
             output_limits,
+            tracked_keys_max: size(TRACKING_TABLE_MAX_KEYS),
             slow: u64::try_from(settings.number(SLOWLOG_LOG_SLOWER_THAN)).ok().map(Duration::from_micros),
             slow_entries_max: size(SLOWLOG_MAX_LEN),
             settings: settings.clone(),

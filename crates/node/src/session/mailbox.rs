@@ -66,6 +66,11 @@ impl Mailbox {
         self.queue.lock().pieces.len()
     }
 
+    /// Whether nothing is kept any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
     /// Throws away what waits, and whatever still comes.
     pub(super) fn close(&self) {
         let mut queue = self.queue.lock();

@@ -34,6 +34,7 @@ mod execute;
 mod front;
 mod info;
 mod mailbox;
+mod monitor;
 mod outcome;
 mod pause;
 mod process;
@@ -43,8 +44,10 @@ mod server;
 mod slowlog;
 mod solo;
 mod stats;
+mod subscribe;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod transaction;
 mod uses;
 
@@ -62,11 +65,14 @@ pub use self::backend::{Admission, Backend, MemberFacts, NodeFacts, ReadMode};
 pub use self::execute::{GROUP_BYTES_MAX, GROUP_READS_MAX, GROUP_REQUESTS_MAX, OUTPUT_BYTES_PAUSE};
 pub use self::front::{Front, Tunables};
 pub use self::mailbox::{MAIL_BYTES_MAX, OUTPUT_BYTES_UNCOUNTED, OutputLimits};
+use self::monitor::Watching;
 pub use self::pause::{Pause, PauseScope};
 pub use self::registry::{Client, ClientOrigin, ClientRegistry, Names, Registration};
 pub use self::slowlog::{SlowEntry, Slowlog};
 pub use self::solo::Solo;
 pub use self::stats::{CommandStats, HISTOGRAM_BUCKETS, Rate, Stats, StatsIndex};
+use self::subscribe::Subscriber;
+use self::tracking::TrackingMode;
 use self::transaction::Multi;
 pub use self::transaction::TRANSACTION_BYTES_MAX;
 pub use crate::desk::Reader;
@@ -103,6 +109,10 @@ pub struct Session<B: Backend> {
     authenticated: bool,
     silence: Silence,
     multi: Multi,
+    /// Behind `client`, which has to be dropped first: what is gone is entered nowhere again.
+    subscriber: Option<Subscriber>,
+    tracking: Option<Box<TrackingMode>>,
+    watching: Option<Watching>,
     read_mode: ReadMode,
     tunables: Arc<Tunables>,
     tunables_version: u64,
@@ -151,6 +161,9 @@ impl<B: Backend> Session<B> {
             authenticated: !tunables.has_password,
             silence: Silence::No,
             multi: Multi::default(),
+            subscriber: None,
+            tracking: None,
+            watching: None,
             read_mode: backend.read_mode(),
             tunables,
             tunables_version,

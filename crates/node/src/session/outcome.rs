@@ -31,6 +31,7 @@ impl<B: Backend> Session<B> {
         for i in 0..self.pending.len() {
             outline.push(match &self.pending[i] {
                 Slot::Ready(bytes) => Outline::Ready(bytes.clone()),
+                Slot::Internal(_) | Slot::Act(_) => Outline::Ready(Bytes::new()),
                 Slot::Wait { .. } | Slot::Unblock { .. } => unreachable!("they are never pending"),
                 Slot::Read { command, style, .. } | Slot::Write { command, style, .. } => {
                     let (command, silent) = (*command, style.silent);

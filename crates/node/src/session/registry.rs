@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use quorate_commands::Unblock;
+use quorate_resp::Protocol;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -75,6 +76,11 @@ pub struct Client {
     pub(super) over_limit: AtomicBool,
     /// What waits for it besides replies.
     pub(super) mailbox: Mailbox,
+    /// How it tracks keys: one more than the client that is told instead, or 0 if it does not track.
+    pub(super) tracking: AtomicU64,
+    pub(super) tracks_by_prefix: AtomicBool,
+    pub(super) broken_redirect: AtomicBool,
+    pub(super) monitoring: AtomicBool,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(super) subscriptions: [AtomicUsize; 3],
     /// Commands that a transaction has queued; -1 without one.
@@ -142,6 +148,10 @@ impl ClientRegistry {
             input_ended: AtomicBool::new(false),
             over_limit: AtomicBool::new(false),
             mailbox: Mailbox::default(),
+            tracking: AtomicU64::new(0),
+            tracks_by_prefix: AtomicBool::new(false),
+            broken_redirect: AtomicBool::new(false),
+            monitoring: AtomicBool::new(false),
             subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),
@@ -217,6 +227,45 @@ impl Client {
         self.kill.cancelled()
     }
 
+    /// Whether it takes no mail any more: it is gone, or is being disconnected for what it leaves unread.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.mailbox.is_closed()
+    }
+
+    /// The version of the protocol that it has asked for.
+    pub(crate) fn protocol(&self) -> Protocol {
+        if self.resp.load(Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+    }
+
+    /// Shows how many channels, patterns and shard channels it is subscribed to.
+    pub(crate) fn show_subscriptions(&self, counts: [usize; 3]) {
+        for (shown, count) in self.subscriptions.iter().zip(counts) {
+            shown.store(count, Relaxed);
+        }
+    }
+
+    /// Shows the client that is told of changed keys in its place, 0 for none, and whether it tracks by prefix; or
+    /// that it does not track.
+    pub(super) fn show_tracking(&self, mode: Option<(u64, bool)>) {
+        self.tracking.store(mode.map_or(0, |(redirect, _)| redirect.saturating_add(1)), Relaxed);
+        self.tracks_by_prefix.store(mode.is_some_and(|(_, bcast)| bcast), Relaxed);
+        self.broken_redirect.store(false, Relaxed);
+    }
+
+    /// The client that is to be told in its place is gone.
+    pub(crate) fn set_broken_redirect(&self) {
+        self.broken_redirect.store(true, Relaxed);
+    }
+
+    pub(super) fn has_broken_redirect(&self) -> bool {
+        self.broken_redirect.load(Relaxed)
+    }
+
+    /// Shows whether it watches commands.
+    pub(super) fn show_monitoring(&self, on: bool) {
+        self.monitoring.store(on, Relaxed);
+    }
+
     /// Redis' class of the connection.
     pub(super) fn class(&self) -> Class {
         if self.is_subscribed() { Class::Pubsub } else { Class::Normal }
@@ -268,9 +317,13 @@ impl Client {
     fn flags(&self) -> String {
         let mut flags = String::new();
         for (set, letter) in [
+            (self.monitoring.load(Relaxed), 'O'),
             (self.is_subscribed(), 'P'),
             (self.queued.load(Relaxed) >= 0, 'x'),
             (self.blocked.load(Relaxed), 'b'),
+            (self.tracking.load(Relaxed) > 0, 't'),
+            (self.has_broken_redirect(), 'R'),
+            (self.tracks_by_prefix.load(Relaxed), 'B'),
             (self.closing.load(Relaxed), 'c'),
             (self.is_killed(), 'A'),
             (self.origin.unix, 'U'),
@@ -326,7 +379,9 @@ impl fmt::Display for Line<'_> {
             if behind == 0 { 0 } else { client.output_pieces.load(Relaxed).max(1) + client.mailbox.pieces() };
         write!(f, " obl={first} oll={pieces} omem={behind}")?;
         write!(f, " tot-mem={}", input + free + first + behind + queued_bytes + size_of::<Client>())?;
-        write!(f, " events=r cmd={command} user=default redir=-1 resp={}", client.resp.load(Relaxed))?;
+        let redirect = i64::try_from(client.tracking.load(Relaxed)).map_or(i64::MAX, |redirect| redirect - 1);
+        let resp = client.resp.load(Relaxed);
+        write!(f, " events=r cmd={command} user=default redir={redirect} resp={resp}")?;
         write!(f, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver)
     }
 }

@@ -14,15 +14,21 @@ use quorate_commands::{
     Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
+use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 use tokio::sync::Notify;
 
 use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
+use crate::batch::Origin;
 use crate::desk::{Desk, Reader, Serving};
 use crate::group::{Failure, Group, Slot, Style};
+use crate::messages::{Effect, report};
 use crate::transaction::is_unchanged;
+
+/// Who sends its groups.
+const ORIGIN: Origin = Origin { node: NodeId(1), incarnation: 1 };
 
 /// One node, in memory.
 pub struct Solo {
@@ -132,21 +138,33 @@ impl Solo {
         self.desk.readers().take_over(&mut state.keyspace);
         let now = Millis(i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX)).max(state.clock);
         state.begin(now);
+        state.keyspace.note_changes(self.front.post.tracking.is_on());
+        for (kind, name, by) in self.front.post.take_owed(usize::MAX) {
+            state.subscriptions.change(kind, &name, ORIGIN.node.0, by);
+        }
+        let state_events = state.settings.events();
         let mut step = Step {
             state: &mut state,
             rng: Rng::from_u64(self.applied.load(Relaxed)),
-            events: Events::default(),
+            events: Events::new(state_events),
             serving: Serving::new(&self.desk),
         };
+        step.events.set_wants_messages(true);
         step.service(self.version()).time_out(now);
         let mut replies = Reply::new(Protocol::Resp2);
         for slot in group {
             self.slot(&mut step, slot, &mut replies);
             step.service(self.version()).serve();
+            step.collect();
         }
-        let Step { serving, .. } = step;
+        let Step { mut serving, .. } = step;
+        serving.effects.push(Effect::Author(None));
+        let effects = std::mem::take(&mut serving.effects);
         drop(state.keyspace.take_garbage());
         drop(state);
+        let limits = self.front.tunables().output_limits;
+        self.front.post.deliver(effects, || limits);
+        while self.front.post.work(&limits) {}
         serving.finish();
         replies.take()
     }
@@ -166,6 +184,11 @@ impl Solo {
                 return;
             }
             Slot::Ready(bytes) => return replies.raw(&bytes),
+            Slot::Internal(request) => {
+                let args: Vec<_> = request.args().collect();
+                return report::apply(step.state, ORIGIN, ORIGIN.node, &args, &mut step.serving.effects);
+            }
+            Slot::Act(act) => return act.0.run(&mut step.serving.effects),
             Slot::Unblock { ticket, how, style } => {
                 let ended = step.service(self.version()).unblock(ticket, how);
                 if !style.silent {
@@ -220,6 +243,14 @@ impl<'d> Step<'_, 'd> {
         write_or_wait(self.state, context, seat, command, args, reply)
     }
 
+    /// Moves what was emitted to the effects.
+    fn collect(&mut self) {
+        let wanted = self.state.settings.events();
+        let notices = self.events.take().into_iter().map(|notice| Effect::of(notice, wanted));
+        self.serving.effects.extend(notices);
+        self.serving.effects.push(Effect::Changed(self.state.keyspace.take_changes()));
+    }
+
     fn service(&mut self, version: Version) -> Service<'_, Serving<'d>> {
         let Step { state, rng, events, serving } = self;
         Service { state, version, rng, events, desk: serving }
@@ -228,9 +259,9 @@ impl<'d> Step<'_, 'd> {
 
 fn writes(slot: &Slot) -> bool {
     match slot {
-        Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } => true,
+        Slot::Write { .. } | Slot::Wait { .. } | Slot::Unblock { .. } | Slot::Internal(_) => true,
         Slot::Transaction(transaction) => transaction.writes(),
-        Slot::Read { .. } | Slot::Ready(_) => false,
+        Slot::Read { .. } | Slot::Act(_) | Slot::Ready(_) => false,
     }
 }
 

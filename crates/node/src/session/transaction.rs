@@ -74,6 +74,11 @@ impl Multi {
         self.running
     }
 
+    /// The commands that are queued.
+    pub(super) fn queued(&self) -> impl Iterator<Item = (&'static Command, &Request)> {
+        self.queue.iter().map(|(command, request)| (*command, request))
+    }
+
     /// Whether any queued command is such a one.
     pub(super) fn has(&self, fits: impl Fn(&Command) -> bool) -> bool {
         self.queue.iter().any(|(command, _)| fits(command))
@@ -202,6 +207,7 @@ impl<B: Backend> Session<B> {
         self.note_queue();
         let alone = multi.needs_session();
         let (transaction, parts) = self.transaction(command, multi, style);
+        self.note_tracked(transaction.commands.iter().map(|queued| (queued.command, &queued.request)));
         if alone {
             return match self.execute_alone(transaction, parts).await {
                 Flow::Close => Step::Close,
@@ -323,16 +329,24 @@ impl<B: Backend> Session<B> {
 
     /// Runs the part of a transaction that is about data; its reply.
     async fn run(&mut self, transaction: Transaction) -> Result<Bytes, Failure> {
+        // What it has to remember, if anything: nothing else is pending.
+        let mut group = std::mem::take(&mut self.pending);
         let slot = Slot::Transaction(Box::new(transaction));
         let asks = needs_barrier(&slot);
         let Slot::Transaction(transaction) = slot else { unreachable!("it was made one above") };
         if transaction.writes() {
-            return self.backend.write(vec![Slot::Transaction(transaction)]).await;
+            group.push(Slot::Transaction(transaction));
+            return self.backend.write(group).await;
         }
         let now = if asks { self.backend.barrier(self.read_mode).await? } else { Millis(0) };
         let mut reply = Reply::new(transaction.style.protocol);
         let front = self.backend.front();
         self.backend.with_state(|state| {
+            for slot in group {
+                if let Slot::Act(act) = slot {
+                    act.0.run(&mut Vec::new());
+                }
+            }
             let (now, node) = (now.max(state.clock), Some(front as &dyn Answering));
             let lookups = Some(&front.stats.lookups);
             let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };

@@ -115,6 +115,7 @@ impl Listener {
         if let Some((socket, path)) = unix {
             loops.spawn(accept_unix(socket, path, shared.clone()));
         }
+        loops.spawn(carry_messages(shared.clone()));
         loops.spawn(tick(shared));
         loops.close();
         connections.close();
@@ -247,6 +248,14 @@ async fn pause_after(error: &io::Error) {
     if error.kind() != io::ErrorKind::ConnectionAborted {
         tracing::warn!(%error, "a client cannot be accepted");
         tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Brings messages to clients. Not on the runtime of consensus, which has better to do.
+async fn carry_messages<B: Backend>(shared: Shared<B>) {
+    tokio::select! {
+        () = shared.stop.drain.cancelled() => {}
+        () = shared.backend.front().carry_messages() => {}
     }
 }
 

@@ -9,7 +9,7 @@ mod commands;
 mod node;
 mod resources;
 
-use quorate_commands::{Args, Scripts};
+use quorate_commands::{Args, Scripts, SubscriptionKind};
 use quorate_keyspace::DbIndex;
 
 use super::backend::{Backend, NodeFacts};
@@ -25,6 +25,8 @@ struct Facts<'a> {
     waiters: usize,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
+    /// Channels, patterns and shard channels that anybody in the cluster is subscribed to.
+    subscriptions: [usize; 3],
     scripts: Scripts,
     loading: bool,
 }
@@ -55,9 +57,11 @@ impl<B: Backend> Session<B> {
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-            (state.keyspace.memory_bytes() as u64, state.waiters.len(), databases, state.scripts.clone())
+            let subscriptions = SubscriptionKind::ALL.map(|kind| state.subscriptions.len(kind));
+            let bytes = state.keyspace.memory_bytes() as u64;
+            (bytes, state.waiters.len(), databases, subscriptions, state.scripts.clone())
         };
-        let (data_bytes, waiters, databases, scripts) = self.take_settings(databases);
+        let (data_bytes, waiters, databases, subscriptions, scripts) = self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
@@ -65,6 +69,7 @@ impl<B: Backend> Session<B> {
             data_bytes,
             waiters,
             databases,
+            subscriptions,
             scripts,
             loading: self.backend.admission() == super::Admission::Loading,
         };

@@ -16,7 +16,7 @@ pub(super) fn clients(facts: &Facts<'_>, text: &mut String) {
     line(text, "client_recent_max_input_buffer", stats.input_buffer_bytes_peak.load(Relaxed));
     line(text, "client_recent_max_output_buffer", stats.output_buffer_bytes_peak.load(Relaxed));
     line(text, "blocked_clients", facts.front.clients.all().iter().filter(|c| c.is_blocked()).count());
-    line(text, "tracking_clients", 0);
+    line(text, "tracking_clients", facts.front.post.tracking.figures().clients);
     line(text, "clients_in_timeout_table", 0);
 }
 
@@ -109,10 +109,11 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
     }
     line(text, "keyspace_hits", stats.lookups.hits.load(Relaxed));
     line(text, "keyspace_misses", stats.lookups.misses.load(Relaxed));
+    let [channels, patterns, shards] = facts.subscriptions;
+    line(text, "pubsub_channels", channels);
+    line(text, "pubsub_patterns", patterns);
+    line(text, "pubsubshard_channels", shards);
     for name in [
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -123,13 +124,14 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ] {
         line(text, name, 0);
     }
+    let tracking = facts.front.post.tracking.figures();
+    line(text, "tracking_total_keys", tracking.keys);
+    line(text, "tracking_total_items", tracking.items);
+    line(text, "tracking_total_prefixes", tracking.prefixes);
+    line(text, "unexpected_error_replies", 0);
     line(text, "total_error_replies", stats.error_replies());
     line(text, "dump_payload_sanitizations", 0);
     line(text, "total_reads_processed", stats.reads.load(Relaxed));

@@ -89,7 +89,7 @@ async fn what_is_not_there_is_told_truthfully() {
         ("CLIENT GETREDIR", ":-1|"),
         ("CLIENT TRACKINGINFO", "*6|$5|flags|*1|$3|off|$8|redirect|:-1|$8|prefixes|*0|"),
         ("CLIENT TRACKING OFF", "+OK|"),
-        ("CLIENT TRACKING ON", "-ERR command 'client|tracking' is not supported by Quorate yet|"),
+        ("CLIENT TRACKING ON", "+OK|"),
         ("CLIENT UNBLOCK 1", ":0|"),
         ("CLIENT UNBLOCK 1 WHY", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR|"),
         ("CLIENT NO-EVICT ON", "+OK|"),
@@ -97,5 +97,5 @@ async fn what_is_not_there_is_told_truthfully() {
         ("CLIENT NO-TOUCH MAYBE", "-ERR syntax error|"),
     ];
     check(&mut talk, &cases).await;
-    assert!(talk.text("CLIENT INFO").await.contains(" flags=eT "));
+    assert!(talk.text("CLIENT INFO").await.contains(" flags=teT "));
 }

@@ -5,6 +5,8 @@ mod connection;
 mod golden;
 mod node;
 mod pipeline;
+mod pubsub;
+mod tracking;
 mod transaction;
 
 use std::collections::VecDeque;
@@ -59,6 +61,12 @@ impl Talk {
             }
         }
         String::from_utf8_lossy(&all).replace("\r\n", "|")
+    }
+
+    /// What has come besides replies.
+    fn mail(&mut self) -> String {
+        self.session.take_mail();
+        String::from_utf8_lossy(&self.session.take_output().concat()).replace("\r\n", "|")
     }
 
     /// The bulk or verbatim text of one reply.
