@@ -19,6 +19,7 @@ mod messages;
 mod minority;
 mod quiet;
 mod restart;
+mod sentinel;
 mod snapshots;
 mod stock_client;
 mod transactions;

@@ -152,7 +152,9 @@ impl Backend for Node {
         let members = members.nodes.iter().map(|(id, info)| MemberFacts {
             id: id.0,
             resp: info.resp.clone(),
+            sentinel: info.sentinel.clone(),
             voter: members.is_voter(*id),
+            alive: *id == running.identity.node || self.inner.peers.heard_of(*id),
             durable: metrics.replication.get(id).map(|matched| index(*matched)),
         });
         NodeFacts {
@@ -160,8 +162,9 @@ impl Backend for Node {
             node: running.identity.node.0,
             run_id,
             role: Some(role),
-            show_roles: false,
+            show_roles: self.inner.options.show_roles,
             leader: metrics.leader.map(|leader| leader.0),
+            in_touch: self.inner.is_in_touch(running),
             term: metrics.term,
             members: members.collect(),
             last_log: metrics.last_log.unwrap_or(0),

@@ -71,6 +71,8 @@ pub struct NodeOptions {
     pub snapshot_send_bytes_per_second: u64,
     /// How long a planned stop waits for open requests.
     pub drain_max: Duration,
+    /// Whether `INFO`, `ROLE` and `HELLO` show followers as replicas of the leader; else every node is a master.
+    pub show_roles: bool,
     /// Node settings in Redis' names, as `CONFIG GET` shows them on this node.
     pub settings: Settings,
     /// The configuration file, for `INFO`; empty without one.
@@ -103,6 +105,7 @@ impl NodeOptions {
             log_kept_bytes_max: 4 << 30,
             snapshot_send_bytes_per_second: 0,
             drain_max: Duration::from_secs(10),
+            show_roles: false,
             settings: Settings::default(),
             config_file: String::new(),
         }

@@ -34,6 +34,8 @@ pub struct ServeOptions {
     pub resp_bind: String,
     /// Where the admin HTTP API listens.
     pub admin_bind: String,
+    /// Where clients that look for their Redis through Sentinels connect; empty, the default: nowhere.
+    pub sentinel_bind: String,
     /// Where other nodes connect.
     pub peer_bind: String,
     /// The local address of outgoing peer connections; `None` lets the system choose.
@@ -45,6 +47,8 @@ pub struct ServeOptions {
     pub announce_resp: Option<String>,
     /// `host:port` told to administrators in place of `announce_host` and the admin port.
     pub announce_admin: Option<String>,
+    /// `host:port` told to clients in place of `announce_host` and the Sentinel port.
+    pub announce_sentinel: Option<String>,
     /// `host:port` told to other nodes in place of `announce_host` and the peer port.
     pub announce_peer: Option<String>,
 
@@ -61,6 +65,12 @@ pub struct ServeOptions {
     pub metrics_open: bool,
     /// Whether clients from other hosts are refused while no password is set, as in Redis.
     pub protected_mode: bool,
+    /// The names under which the cluster is found on the Sentinel port.
+    pub sentinel_names: Vec<String>,
+    /// Whether the Sentinel port asks for the cluster's password, where there is one.
+    pub sentinel_auth: bool,
+    /// Which nodes call themselves master.
+    pub roles: Roles,
     /// Who may use `DEBUG`, as in Redis.
     pub enable_debug_command: DebugAccess,
 
@@ -114,6 +124,17 @@ pub enum LogEngine {
     Sled,
 }
 
+/// Which nodes call themselves master, in `ROLE`, `INFO`, `HELLO` and on the Sentinel port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Roles {
+    /// Every node, for each serves every command.
+    #[default]
+    Any,
+    /// The leader; the others are its replicas, which serve every command all the same.
+    Leader,
+}
+
 /// Who may use `DEBUG`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +168,8 @@ pub struct Bound {
     pub resp: Option<SocketAddr>,
     /// The admin HTTP API.
     pub admin: Option<SocketAddr>,
+    /// Clients that look for their Redis through Sentinels.
+    pub sentinel: Option<SocketAddr>,
     /// Other nodes.
     pub peer: SocketAddr,
 }
@@ -159,11 +182,13 @@ impl Default for ServeOptions {
             resp_bind: "0.0.0.0:6379".into(),
             // Loopback, because without a token anyone who reaches it governs the cluster.
             admin_bind: "127.0.0.1:8379".into(),
+            sentinel_bind: String::new(),
             peer_bind: "0.0.0.0:16379".into(),
             bind_outgoing: None,
             announce_host: None,
             announce_resp: None,
             announce_admin: None,
+            announce_sentinel: None,
             announce_peer: None,
             peers: BTreeMap::new(),
             join: Vec::new(),
@@ -171,6 +196,9 @@ impl Default for ServeOptions {
             admin_token_file: None,
             metrics_open: false,
             protected_mode: true,
+            sentinel_names: vec!["mymaster".into(), "myprimary".into()],
+            sentinel_auth: false,
+            roles: Roles::default(),
             enable_debug_command: DebugAccess::default(),
             log_engine: LogEngine::default(),
             read_mode: ReadMode::default(),
@@ -287,7 +315,7 @@ impl ServeOptions {
         Ok(Addresses {
             resp: one("resp", &self.announce_resp, &self.resp_bind)?,
             admin: one("admin", &self.announce_admin, &self.admin_bind)?,
-            sentinel: String::new(),
+            sentinel: one("sentinel", &self.announce_sentinel, &self.sentinel_bind)?,
             peer,
         })
     }
@@ -312,6 +340,7 @@ impl ServeOptions {
         let binds = [
             ("resp-bind", &self.resp_bind),
             ("admin-bind", &self.admin_bind),
+            ("sentinel-bind", &self.sentinel_bind),
             ("peer-bind", &self.peer_bind),
         ];
         for (name, bind) in binds.iter().filter(|(_, bind)| !bind.is_empty()) {
@@ -330,12 +359,22 @@ impl ServeOptions {
         let announced = [
             ("announce-resp", &self.announce_resp),
             ("announce-admin", &self.announce_admin),
+            ("announce-sentinel", &self.announce_sentinel),
             ("announce-peer", &self.announce_peer),
         ];
         for (name, address) in announced {
             if let Some(address) = address {
                 check_reachable(name, address)?;
             }
+        }
+        // A name stands in messages whose parts are set apart by spaces.
+        let wrong =
+            |name: &&String| name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control());
+        if let Some(name) = self.sentinel_names.iter().find(wrong) {
+            return Err(OptionsError(format!("sentinel-names: {name:?} is no name of a set")));
+        }
+        if self.sentinel_names.is_empty() && !self.sentinel_bind.is_empty() {
+            return Err(OptionsError("sentinel-names: name at least one set, such as mymaster".into()));
         }
         Ok(())
     }

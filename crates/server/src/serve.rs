@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::admin::{Addresses, Call};
+use quorate::session::Backend;
 use quorate::{Components, Limits, LogEngineKind, Membership, Node, NodeOptions, Phase, session};
 use quorate_commands::Settings;
 use tokio::net::TcpListener;
@@ -20,7 +21,11 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, AdminOptions};
 use crate::node_admin::NodeAdmin;
 use crate::resp::{Listener, ListenerOptions};
-use crate::{Bound, DebugAccess, LogEngine, OptionsError, ReadMode, Secret, ServeOptions};
+use crate::sentinel::{Facade, FacadeOptions};
+use crate::{Bound, DebugAccess, LogEngine, OptionsError, ReadMode, Roles, Secret, ServeOptions};
+
+/// Pause before the cluster is told again where the Sentinel port is.
+const TELL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a node did not start, or stopped unasked. One variant for each reaction of the operator; the cause
 /// is the source, so that who prints the whole chain says nothing twice.
@@ -99,18 +104,23 @@ pub async fn serve(
         ..AdminOptions::default()
     };
     let shared = secret("secret-file", options.secret_file.as_deref())?;
+    let announced_sentinel = announce.sentinel.clone();
     let node_options = node_options(&options, announce, shared, ports.resp_port());
     let node = Node::start(node_options, Components::real()).await.map_err(start_error)?;
     let memory = hooks.memory.clone();
     node.measure_memory_by(move || memory().map(|memory| memory.allocated_bytes));
     (hooks.bound)(ports.bound(node.peer_addr()));
 
-    let (clients_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
+    let [clients_stop, sentinel_stop, admin_stop] = std::array::from_fn(|_| CancellationToken::new());
     let tasks = TaskTracker::new();
     if let Some(listener) = ports.resp {
         tasks.spawn(listener.serve(Arc::new(node.clone()), clients_stop.clone()));
     }
     let clients = tasks.clone();
+    let facade = ports
+        .sentinel
+        .map(|listener| tokio::spawn(facade(&node, &options).serve(listener, sentinel_stop.clone())));
+    let told = tokio::spawn(tell_address(node.clone(), announced_sentinel));
     let admin = ports.admin.map(|listener| {
         let backend = Arc::new(NodeAdmin::new(node.clone(), hooks));
         let router = admin::router(backend, &admin_options);
@@ -127,6 +137,13 @@ pub async fn serve(
     clients_stop.cancel();
     clients.close();
     clients.wait().await;
+    told.abort();
+    // Until here it has sent clients to other nodes.
+    sentinel_stop.cancel();
+    if let Some(facade) = facade {
+        // A panic of it has been reported where it happened.
+        let _ended = facade.await;
+    }
     node.stop().await;
     admin_stop.cancel();
     if let Some(admin) = admin {
@@ -134,6 +151,47 @@ pub async fn serve(
         let _ended = admin.await;
     }
     outcome
+}
+
+/// The Sentinel port of a node.
+fn facade(node: &Node, options: &ServeOptions) -> Arc<Facade<Node>> {
+    let facade_options = FacadeOptions {
+        names: options.sentinel_names.clone(),
+        roles: options.roles,
+        asks_password: options.sentinel_auth,
+    };
+    let leading = node.clone();
+    Facade::new(Arc::new(node.clone()), facade_options, move || {
+        let node = leading.clone();
+        tokio::spawn(async move {
+            if let Err(refusal) = node.admin(Call::Transfer { to: None }).await {
+                tracing::warn!(%refusal, "SENTINEL FAILOVER: the leadership stays");
+            }
+        });
+    })
+}
+
+/// Tells the cluster where this node's Sentinel port is, if it became a member with another one or without.
+async fn tell_address(node: Node, sentinel: String) {
+    if sentinel.is_empty() {
+        return;
+    }
+    loop {
+        if node.serving().await.is_err() {
+            return;
+        }
+        let facts = node.facts();
+        let known = facts.members.iter().find(|member| member.id == facts.node);
+        if known.is_some_and(|member| member.sentinel == sentinel) {
+            return;
+        }
+        let addresses = Addresses { sentinel: sentinel.clone(), ..Addresses::default() };
+        match node.admin(Call::SetAddresses { node: facts.node, addresses }).await {
+            Ok(_) => return,
+            Err(refusal) => tracing::debug!(%refusal, "the Sentinel port cannot be announced yet"),
+        }
+        tokio::time::sleep(TELL_PAUSE).await;
+    }
 }
 
 /// Waits until the node is to stop, or has failed.
@@ -153,6 +211,7 @@ async fn until_over(node: &Node, shutdown: &CancellationToken) -> Result<(), Ser
 struct Ports {
     resp: Option<Listener>,
     admin: Option<TcpListener>,
+    sentinel: Option<TcpListener>,
 }
 
 impl Ports {
@@ -178,7 +237,11 @@ impl Ports {
             "" => None,
             bind => Some(TcpListener::bind(bind).await.map_err(failed("admin-bind", bind))?),
         };
-        Ok(Ports { resp, admin })
+        let sentinel = match options.sentinel_bind.as_str() {
+            "" => None,
+            bind => Some(TcpListener::bind(bind).await.map_err(failed("sentinel-bind", bind))?),
+        };
+        Ok(Ports { resp, admin, sentinel })
     }
 
     fn resp_port(&self) -> u16 {
@@ -199,6 +262,8 @@ impl Ports {
         real_port(&mut announce.resp, Some(self.resp_port()));
         let admin = self.admin.as_ref().and_then(|listener| listener.local_addr().ok());
         real_port(&mut announce.admin, admin.map(|address| address.port()));
+        let sentinel = self.sentinel.as_ref().and_then(|listener| listener.local_addr().ok());
+        real_port(&mut announce.sentinel, sentinel.map(|address| address.port()));
         Ok(announce)
     }
 
@@ -206,6 +271,7 @@ impl Ports {
         Bound {
             resp: self.resp.as_ref().and_then(|listener| listener.addresses().first().copied()),
             admin: self.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+            sentinel: self.sentinel.as_ref().and_then(|listener| listener.local_addr().ok()),
             peer,
         }
     }
@@ -274,6 +340,7 @@ fn node_options(
             ReadMode::Lease => session::ReadMode::Lease,
             ReadMode::Local => session::ReadMode::Local,
         },
+        show_roles: options.roles == Roles::Leader,
         settings,
         ..NodeOptions::new(&options.data_dir, membership, &options.peer_bind)
     }

@@ -200,6 +200,7 @@ mod tests {
             number: 1,
             resp: nowhere,
             admin: nowhere,
+            sentinel: nowhere,
             peer: nowhere,
             dir: dir.to_owned(),
             log: dir.join("log.txt"),

@@ -16,17 +16,47 @@ const QUIET_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum Event {
-    Starting { dir: String, nodes: usize },
-    NodeStarted { node: u32, pid: u32, resp: String, admin: String, peer: String, log: String },
-    NodeReady { node: u32 },
-    NodeDied { node: u32, reason: String, log_tail: Vec<String> },
-    Checked { wrote: u32, read: Vec<u32>, elapsed_ms: u64 },
-    CheckSkipped { reason: String },
-    Up { elapsed_ms: u64, hints: Vec<String> },
-    LeaderKilled { node: u32 },
+    Starting {
+        dir: String,
+        nodes: usize,
+    },
+    NodeStarted {
+        node: u32,
+        pid: u32,
+        resp: String,
+        admin: String,
+        sentinel: String,
+        peer: String,
+        log: String,
+    },
+    NodeReady {
+        node: u32,
+    },
+    NodeDied {
+        node: u32,
+        reason: String,
+        log_tail: Vec<String>,
+    },
+    Checked {
+        wrote: u32,
+        read: Vec<u32>,
+        elapsed_ms: u64,
+    },
+    CheckSkipped {
+        reason: String,
+    },
+    Up {
+        elapsed_ms: u64,
+        hints: Vec<String>,
+    },
+    LeaderKilled {
+        node: u32,
+    },
     Stopping,
     Stopped,
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
 }
 
 impl Event {
@@ -36,6 +66,7 @@ impl Event {
             pid,
             resp: plan.resp.to_string(),
             admin: plan.admin_url(),
+            sentinel: plan.sentinel.to_string(),
             peer: plan.peer.to_string(),
             log: plan.log.display().to_string(),
         }
@@ -46,8 +77,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting { dir, nodes } => write!(f, "Starting {nodes} nodes; data and logs in {dir}"),
-            Self::NodeStarted { node, pid, resp, admin, peer, .. } => {
-                write!(f, "node {node}: redis {resp}  admin {admin}  peers {peer}  process {pid}")
+            Self::NodeStarted { node, pid, resp, admin, sentinel, peer, .. } => {
+                write!(
+                    f,
+                    "node {node}: redis {resp}  admin {admin}  sentinel {sentinel}  peers {peer}  process {pid}"
+                )
             }
             Self::NodeReady { node } => write!(f, "node {node}: ready"),
             Self::NodeDied { node, reason, log_tail } => {

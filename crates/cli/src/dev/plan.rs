@@ -20,6 +20,7 @@ const NODES: u16 = 3;
 const BASE_PORT: u16 = 7001;
 /// Above the RESP port of the same node.
 const ADMIN_ABOVE: u16 = 1000;
+const SENTINEL_ABOVE: u16 = 2000;
 const PEER_ABOVE: u16 = 3000;
 /// A log longer than this is set aside when its node starts, in bytes.
 const LOG_BYTES_MAX: u64 = 16 << 20;
@@ -41,6 +42,7 @@ pub(super) struct NodePlan {
     pub(super) number: u32,
     pub(super) resp: SocketAddr,
     pub(super) admin: SocketAddr,
+    pub(super) sentinel: SocketAddr,
     pub(super) peer: SocketAddr,
     pub(super) dir: PathBuf,
     pub(super) log: PathBuf,
@@ -101,6 +103,7 @@ impl Plan {
                     number,
                     resp: at(i, 0),
                     admin: at(i, ADMIN_ABOVE),
+                    sentinel: at(i, SENTINEL_ABOVE),
                     peer: at(i, PEER_ABOVE),
                     log: dir.join("log.txt"),
                     dir,
@@ -120,6 +123,7 @@ impl Plan {
         flag("--data-dir", node.dir.clone().into());
         flag("--resp-bind", node.resp.to_string().into());
         flag("--admin-bind", node.admin.to_string().into());
+        flag("--sentinel-bind", node.sentinel.to_string().into());
         flag("--peer-bind", node.peer.to_string().into());
         flag("--peers", peers.into());
         flag("--secret-file", self.secret_file().into());
@@ -138,8 +142,12 @@ impl Plan {
     /// Tells at once, and by name, if something listens on one of the ports.
     pub(super) fn check_ports(&self) -> Result<(), Failure> {
         for node in &self.nodes {
-            let ports =
-                [("Redis clients", node.resp), ("the admin API", node.admin), ("other nodes", node.peer)];
+            let ports = [
+                ("Redis clients", node.resp),
+                ("the admin API", node.admin),
+                ("Sentinel clients", node.sentinel),
+                ("other nodes", node.peer),
+            ];
             for (purpose, address) in ports {
                 if let Err(error) = TcpListener::bind(address) {
                     let why = match error.kind() {
@@ -225,9 +233,10 @@ mod tests {
     fn ports_follow_from_the_base() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let plan = plan(dir.path(), None, None).expect("a plan");
-        let ports: Vec<_> =
-            plan.nodes.iter().map(|n| (n.resp.port(), n.admin.port(), n.peer.port())).collect();
-        assert_eq!(ports, [(7001, 8001, 10001), (7002, 8002, 10002), (7003, 8003, 10003)]);
+        let ports = |n: &NodePlan| [n.resp, n.admin, n.sentinel, n.peer].map(|address| address.port());
+        let ports: Vec<_> = plan.nodes.iter().map(ports).collect();
+        assert_eq!(ports[0], [7001, 8001, 9001, 10001]);
+        assert_eq!(ports[2], [7003, 8003, 9003, 10003]);
         let command: Vec<_> = plan.nodes[1].command.iter().map(|arg| arg.to_string_lossy()).collect();
         let command = command.join(" ");
         assert!(command.starts_with("quorate serve --stop-with-stdin --node 2 --data-dir "), "{command}");

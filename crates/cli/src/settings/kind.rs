@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use quorate_server::{DebugAccess, HostPort, LogEngine, ReadMode};
+use quorate_server::{DebugAccess, HostPort, LogEngine, ReadMode, Roles};
 
 use super::LogFormat;
 
@@ -180,6 +180,20 @@ impl Kind for Addresses {
     }
 }
 
+/// Names: `a,b`.
+pub(crate) struct Names;
+
+impl Kind for Names {
+    type Value = Vec<String>;
+    const PLACEHOLDER: &'static str = "NAME,...";
+    fn parse(text: &str) -> Result<Vec<String>, String> {
+        Ok(parts(text).map(str::to_owned).collect())
+    }
+    fn show(value: &Vec<String>) -> Option<String> {
+        Some(value.join(",")).filter(|text| !text.is_empty())
+    }
+}
+
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -317,6 +331,10 @@ choice!(
     /// Who may use `DEBUG`.
     Debug, DebugAccess, "no|local|yes",
     { "no" => DebugAccess::No, "local" => DebugAccess::Local, "yes" => DebugAccess::Yes }
+);
+choice!(
+    /// Which nodes call themselves master.
+    RolesKind, Roles, "any|leader", { "any" => Roles::Any, "leader" => Roles::Leader }
 );
 choice!(
     /// What a read promises.

@@ -41,6 +41,8 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
             "Where Redis clients connect. Empty: nowhere.";
         "admin-bind": Bind => options.admin_bind,
             "Where the admin HTTP API listens. Empty: nowhere. Other than loopback needs admin-token-file.";
+        "sentinel-bind": Bind => options.sentinel_bind,
+            "Where clients connect that find their Redis through Sentinels, commonly port 26379. Empty: nowhere.";
         "peer-bind": Bind => options.peer_bind,
             "Where other nodes connect.";
         "bind-outgoing": Address => options.bind_outgoing,
@@ -52,6 +54,8 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
             "What clients are told in place of announce-host and the port of resp-bind.";
         "announce-admin": Announced => options.announce_admin,
             "What administrators are told in place of announce-host and the port of admin-bind.";
+        "announce-sentinel": Announced => options.announce_sentinel,
+            "What clients are told in place of announce-host and the port of sentinel-bind.";
         "announce-peer": Announced => options.announce_peer,
             "What other nodes are told in place of announce-host and the port of peer-bind.";
     }
@@ -62,8 +66,18 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
             "Whether /metrics needs no token.";
         "protected-mode": Flag => options.protected_mode,
             "Whether clients from other hosts are refused as long as no password is set, as in Redis.";
+        "sentinel-auth": Flag => options.sentinel_auth,
+            "Whether the Sentinel port asks for the password, where one is set. A password that is given is checked in \
+             any case.";
         "enable-debug-command": Debug => options.enable_debug_command,
             "Who may use DEBUG, as in Redis: nobody, clients of the same machine, or everyone.";
+    }
+    "Roles" {
+        "sentinel-names": Names => options.sentinel_names,
+            "The names under which clients find this cluster on the Sentinel port.";
+        "roles": RolesKind => options.roles,
+            "Which nodes call themselves master, in ROLE, INFO, HELLO and on the Sentinel port: any, for each serves \
+             every command, or the leader alone.";
     }
     "Reads" {
         "read-mode": Reads => options.read_mode,

@@ -116,6 +116,8 @@ pub struct NodeFacts {
     pub show_roles: bool,
     /// The leader, if one is known.
     pub leader: Option<u64>,
+    /// Whether a leader with a quorum was heard of lately.
+    pub in_touch: bool,
     /// The current term.
     pub term: u64,
     /// All members, this node included.
@@ -161,8 +163,12 @@ pub struct MemberFacts {
     pub id: u64,
     /// Where clients reach it, `host:port`.
     pub resp: String,
+    /// Where its Sentinel façade listens, `host:port`; empty without one.
+    pub sentinel: String,
     /// Whether it votes.
     pub voter: bool,
+    /// Whether this node has heard of it lately.
+    pub alive: bool,
     /// The last entry that it is known to have on disk; `None` where this node cannot tell.
     pub durable: Option<u64>,
 }

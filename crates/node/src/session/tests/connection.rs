@@ -122,7 +122,13 @@ async fn reset_forgets_the_connection_state() {
 #[tokio::test]
 async fn the_role_is_master_everywhere_unless_roles_are_shown() {
     let solo: Arc<Solo> = Arc::default();
-    let member = |id, resp: &str| MemberFacts { id, resp: resp.to_owned(), voter: true, durable: Some(7) };
+    let member = |id, resp: &str| MemberFacts {
+        id,
+        resp: resp.to_owned(),
+        voter: true,
+        durable: Some(7),
+        ..MemberFacts::default()
+    };
     let facts = NodeFacts {
         node: 1,
         role: Some(Role::Follower),
