@@ -10,7 +10,9 @@ use quorate_resp::{Protocol, Reply, Value};
 use quorate_script::{Flag as ScriptFlag, Flags, Host, LogLevel};
 
 use super::tally::Tally;
-use crate::{Args, Command, Error, Flag, Read, Route, SessionCommand, Write, lookup, resolve};
+use crate::{
+    Args, Command, Error, Flag, Group, Read, Route, SessionCommand, Write, asks_to_wait, lookup, resolve,
+};
 
 /// What a script may do besides reading, by what it declares and by the memory limit when it begins.
 #[derive(Debug, Clone, Copy)]
@@ -182,6 +184,10 @@ fn callable(args: Args<'_>, rules: Rules) -> Result<&'static Command, (Option<&'
     }
     if !rules.may_add && command.flags.has(Flag::DenyOom) {
         return refuse(OUT_OF_MEMORY);
+    }
+    if command.group == Group::Stream && command.flags.has(Flag::Blocking) && asks_to_wait(command, args) {
+        let text = format!("ERR {} command is not allowed with BLOCK option from scripts", command.name);
+        return Err((Some(command), Error::text(text)));
     }
     Ok(command)
 }

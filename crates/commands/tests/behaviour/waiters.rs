@@ -254,6 +254,27 @@ fn deadlines_and_strangers_end_a_wait() {
 }
 
 #[test]
+fn scripts_wait_for_nothing() {
+    let mut bench = Bench::new();
+    bench.run("", "XGROUP CREATE s g $ MKSTREAM");
+    let refused =
+        |name: &str| format!("(error) ERR {name} command is not allowed with BLOCK option from scripts");
+    for (request, expected) in [
+        ("EVAL return(redis.call('blmpop','0','1','k','LEFT')) 0", "(null)"),
+        ("EVAL return(redis.call('xread','block','0','streams','s','$')) 0", &refused("xread")),
+        (
+            "EVAL return(redis.call('xreadgroup','group','g','c','block','0','streams','s','>')) 0",
+            &refused("xreadgroup"),
+        ),
+        ("EVAL return(redis.call('xreadgroup','group','g','c','streams','s','>')) 0", "(null)"),
+    ] {
+        let reply = bench.run("a", request);
+        assert!(reply.starts_with(expected), "{request}: {reply}");
+    }
+    assert!(bench.state.waiters.is_empty());
+}
+
+#[test]
 fn timeouts_are_read_as_redis_reads_them() {
     let mut bench = Bench::new();
     for (timeout, error) in [
