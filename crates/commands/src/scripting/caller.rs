@@ -172,6 +172,13 @@ fn callable(args: Args<'_>, rules: Rules) -> Result<&'static Command, (Option<&'
     if command.flags.has(Flag::NoScript) {
         return refuse(NOT_IN_SCRIPTS);
     }
+    // Those that only wait are refused above; readers of streams may be asked to.
+    let mut options = args.from(1).iter().take_while(|word| !word.eq_ignore_ascii_case(b"streams"));
+    if command.flags.has(Flag::Blocking) && options.any(|word| word.eq_ignore_ascii_case(b"block")) {
+        let name = String::from_utf8_lossy(args.at(0));
+        let text = format!("ERR {name} command is not allowed with BLOCK option from scripts");
+        return Err((Some(command), Error::text(text)));
+    }
     if !rules.writes && (command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate)) {
         return refuse(READ_ONLY);
     }
