@@ -184,6 +184,7 @@ mod tests {
             announce_resp: Some("h:1".into()),
             announce_admin: Some("h:1".into()),
             announce_peer: Some("h:1".into()),
+            announce_sentinel: Some("h:1".into()),
             secret_file: Some("f".into()),
             admin_token_file: Some("f".into()),
             ..Default::default()
