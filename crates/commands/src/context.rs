@@ -105,7 +105,7 @@ pub fn write(
     assert!(waits.is_none(), "a command waits only where it may");
 }
 
-/// As [`write`]; a command that finds nothing to take and can wait (`BLPOP`) leaves a waiter instead of a reply, where
+/// As [`write`](fn@write); a command that finds nothing to take and can wait (`BLPOP`) leaves a waiter instead of a reply, where
 /// there is a seat for it. Gives the waiter's ticket then.
 ///
 /// Afterwards, whoever waits for what the command has changed is to be served: [`crate::Service::serve`].
