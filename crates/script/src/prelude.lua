@@ -4,7 +4,7 @@
 -- table, and reading one that is not there is an error.
 local native = ...
 local error, type, rawget, rawset, select, unpack = error, type, rawget, rawset, select, unpack
-local getmetatable, setmetatable, tostring = getmetatable, setmetatable, tostring
+local getmetatable, setmetatable, tostring, tonumber = getmetatable, setmetatable, tostring, tonumber
 local real_pcall, real_xpcall, real_next, real_sort = pcall, xpcall, next, table.sort
 local seen, keys, seek, charge = native.seen, native.keys, native.seek, native.charge
 local coroutines, strings, tables = coroutine, string, table
@@ -87,6 +87,18 @@ function visible.next(t, key)
     value = rawget(t, key)
   until value ~= nil
   return key, value
+end
+
+-- Lua's own counts the results in a C int. That overflows for borders that are far apart, and what it does then is up to
+-- the compiler: optimised, it writes past the end of the stack.
+local UNPACK_MAX = 8000
+function visible.unpack(t, i, j)
+  t = check_table("unpack", t)
+  local first, last = i == nil and 1 or tonumber(i), j == nil and #t or tonumber(j)
+  if first and last and last - first >= UNPACK_MAX then
+    error("too many results to unpack", 2)
+  end
+  return unpack(t, i, j)
 end
 
 function tables.foreach(t, f)

@@ -15,10 +15,8 @@ use crate::{api, bits, json, library, matching, mathematics, msgpack, raise, str
 const PRELUDE: &str = include_str!("prelude.lua");
 
 /// Built-in functions that scripts get as they are.
-const KEEP: [&str; 11] = [
-    "assert", "error", "ipairs", "rawequal", "select", "tonumber", "type", "unpack", "_VERSION", "rawget",
-    "next",
-];
+const KEEP: [&str; 10] =
+    ["assert", "error", "ipairs", "rawequal", "select", "tonumber", "type", "_VERSION", "rawget", "next"];
 
 /// How many steps pass for a second of `os.clock`.
 const STEPS_PER_SECOND: f64 = 100_000_000.0;

@@ -51,3 +51,22 @@ fn deep_recursion_is_an_error_of_the_script() {
         ("local function f() return 1 + f() end return pcall(f)", "_"),
     ]);
 }
+
+/// Lua's own function overflows an int here, and an optimised build of it breaks the stack of the whole process.
+#[test]
+fn borders_that_are_far_apart_are_an_error_of_the_script() {
+    for borders in
+        ["-2, 2147483647", "0, 2147483647", "-2147483648, -2", "'0', '2147483647'", "1, 8001", "1, 1/0"]
+    {
+        let text = run(&format!("return {{unpack({{1,2,3}}, {borders})}}"));
+        assert!(text.contains("too many results to unpack"), "{borders}: {text}");
+    }
+    check(&[
+        ("return {unpack({1,2,3}, -1, -2)}", "*0"),
+        ("return {unpack({1,2,3}, 1, -1)}", "*0"),
+        ("return select('#', unpack({1,2,3}, -1, 5))", ":7"),
+        ("return select('#', unpack({}, 1, 5000))", ":5000"),
+        ("return {unpack({1,2,3}, '2')}", "*2 :2 :3"),
+        ("return unpack({1,2,3}, 1/0, -1/0)", "_"),
+    ]);
+}
