@@ -90,13 +90,17 @@ function visible.next(t, key)
 end
 
 -- Lua's own counts the results in a C int. That overflows for borders that are far apart, and what it does then is up to
--- the compiler: optimised, it writes past the end of the stack.
+-- the compiler: optimised, it writes past the end of the stack. What fits is as it was: 8000, with what it is given.
 local UNPACK_MAX = 8000
 function visible.unpack(t, i, j)
   t = check_table("unpack", t)
   local first, last = i == nil and 1 or tonumber(i), j == nil and #t or tonumber(j)
-  if first and last and last - first >= UNPACK_MAX then
+  local given = (i ~= nil or j ~= nil) and 3 or 1
+  if first and last and last - first + 1 + given > UNPACK_MAX then
     error("too many results to unpack", 2)
+  end
+  if given == 1 then
+    return unpack(t)
   end
   return unpack(t, i, j)
 end

@@ -68,5 +68,6 @@ fn borders_that_are_far_apart_are_an_error_of_the_script() {
         ("return select('#', unpack({}, 1, 5000))", ":5000"),
         ("return {unpack({1,2,3}, '2')}", "*2 :2 :3"),
         ("return unpack({1,2,3}, 1/0, -1/0)", "_"),
+        ("local a = {} for i = 1, 7999 do a[i] = 1 end return select('#', unpack(a))", ":7999"),
     ]);
 }
