@@ -125,13 +125,7 @@ impl<B: Backend> Session<B> {
             match self.backend.write(vec![slot]).await {
                 Ok(reply) if !reply.is_empty() => break (reply, true),
                 Ok(_) => {}
-                Err(Failure::Refused(text)) => {
-                    let stats = &self.backend.front().stats;
-                    stats.rejected(command);
-                    stats.error(text.as_bytes());
-                    self.ready(style.silent, |reply| reply.error(&text));
-                    return Step::Taken;
-                }
+                Err(Failure::Refused(text)) => return self.refused(command, style, &text),
                 Err(Failure::Unknown) => return Step::Close,
             }
             match self.woken(&mut sitting).await {
@@ -151,6 +145,15 @@ impl<B: Backend> Session<B> {
         if shown {
             self.reply.raw(&reply);
         }
+        Step::Taken
+    }
+
+    /// Answers that nothing was done, and counts it.
+    fn refused(&mut self, command: &'static Command, style: Style, text: &str) -> Step {
+        let stats = &self.backend.front().stats;
+        stats.rejected(command);
+        stats.error(text.as_bytes());
+        self.ready(style.silent, |reply| reply.error(text));
         Step::Taken
     }
 
@@ -180,13 +183,7 @@ impl<B: Backend> Session<B> {
     ) -> Step {
         let now = match self.backend.barrier(self.read_mode).await {
             Ok(now) => now,
-            Err(Failure::Refused(text)) => {
-                let stats = &self.backend.front().stats;
-                stats.rejected(command);
-                stats.error(text.as_bytes());
-                self.ready(style.silent, |reply| reply.error(&text));
-                return Step::Taken;
-            }
+            Err(Failure::Refused(text)) => return self.refused(command, style, &text),
             Err(Failure::Unknown) => return Step::Close,
         };
         let start = self.reply.len();
