@@ -13,6 +13,7 @@ mod dev;
 mod exit;
 mod health;
 mod http;
+mod import;
 mod logging;
 mod memory;
 mod output;
@@ -47,6 +48,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Look at a cluster and change it, through the admin API of any node.
     Cluster(cluster::ClusterArgs),
+    /// Import the data of a Redis: its dump, or its append-only file.
+    Import(Box<import::ImportArgs>),
     /// Ask one node whether it serves clients. Exits with 4 and the reason if it does not.
     Health(health::HealthArgs),
     /// Print the completion script of a shell.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -125,6 +129,9 @@ mod tests {
             "cluster snapshot",
             "health",
             "health --live --url http://a:1 --timeout 1s",
+            "import dump.rdb --to a:1,b:2",
+            "import appendonlydir --to redis://:p@a:1 --on-conflict replace --db 1 --db 2=3 --json --no-verify",
+            "import dump.rdb --dry-run",
             "completions zsh",
             "version --json",
         ];
@@ -141,6 +148,10 @@ mod tests {
             "cluster replace 1",
             "cluster drain",
             "cluster add",
+            "import",
+            "import dump.rdb",
+            "import dump.rdb --to a:1 --db x",
+            "import dump.rdb --to a:1 --on-conflict no",
         ];
         let parse = |line: &str| Program::try_parse_from(format!("quorate {line}").split_whitespace());
         for line in good {
