@@ -11,6 +11,7 @@
 mod cluster;
 mod dev;
 mod exit;
+mod export;
 mod health;
 mod http;
 mod import;
@@ -48,8 +49,10 @@ enum Command {
     Dev(dev::DevArgs),
     /// Look at a cluster and change it, through the admin API of any node.
     Cluster(cluster::ClusterArgs),
-    /// Import the data of a Redis: its dump, or its append-only file.
+    /// Import the data of a Redis: its dump, its append-only file, or live from itself.
     Import(Box<import::ImportArgs>),
+    /// Export the data of a cluster as an RDB file.
+    Export(export::ExportArgs),
     /// Ask one node whether it serves clients. Exits with 4 and the reason if it does not.
     Health(health::HealthArgs),
     /// Print the completion script of a shell.
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Cluster(args) => cluster::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -132,6 +136,8 @@ mod tests {
             "import dump.rdb --to a:1,b:2",
             "import appendonlydir --to redis://:p@a:1 --on-conflict replace --db 1 --db 2=3 --json --no-verify",
             "import dump.rdb --dry-run",
+            "import --from redis://:p@a:1 --to b:1 --cut-over-when-lag-below 1000 --no-fence",
+            "export dump.rdb --from redis://:p@a:1 --json",
             "completions zsh",
             "version --json",
         ];
@@ -148,8 +154,11 @@ mod tests {
             "cluster replace 1",
             "cluster drain",
             "cluster add",
+            "export dump.rdb",
             "import",
             "import dump.rdb",
+            "import dump.rdb --from a:1 --to b:1",
+            "import dump.rdb --to b:1 --no-fence",
             "import dump.rdb --to a:1 --db x",
             "import dump.rdb --to a:1 --on-conflict no",
         ];
