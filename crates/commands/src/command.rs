@@ -9,7 +9,7 @@ mod argument;
 use quorate_resp::Reply;
 
 pub use self::argument::{Argument, ArgumentKind};
-use crate::{Args, Error, KeyPosition, Read, Write};
+use crate::{Args, Error, KeyPosition, Read, Secrets, Write};
 
 /// Runs a command that only reads.
 pub type ReadFn = fn(&Read<'_>, Args<'_>, &mut Reply) -> Result<(), Error>;
@@ -55,6 +55,8 @@ pub struct Command {
     pub stateless: bool,
     /// Why it is not here and will not be, of a command that nothing runs.
     pub refusal: Option<&'static str>,
+    /// Which arguments nobody but its client may see.
+    pub secrets: Secrets,
     /// What runs it.
     pub route: Route,
 }
@@ -189,6 +191,7 @@ impl Command {
         subcommands: &[],
         stateless: false,
         refusal: None,
+        secrets: Secrets::None,
         route: Route::Unsupported,
     };
 

@@ -98,6 +98,11 @@ pub fn settings() -> &'static [Setting] {
     &SETTINGS
 }
 
+/// Whether there is a setting of that name whose value nobody may see.
+pub(crate) fn is_secret(name: &[u8]) -> bool {
+    SettingId::find(name).is_some_and(|id| matches!(id.row().kind, Kind::Secret))
+}
+
 /// The place of a setting in the table, found at compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SettingId(usize);

@@ -8,7 +8,7 @@ use crate::SessionCommand::{
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
-use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
+use crate::{Argument, Categories, Category, Command, Flags, Group, Route, Secrets};
 
 const ROW: Command =
     Command { group: Group::Connection, categories: Categories::of(&[Category::Connection]), ..Command::ROW };
@@ -21,6 +21,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) in the passwords of the user",
         summary: "Authenticates the connection.",
         arguments: &[Argument::new("username", String).optional(), Argument::new("password", String)],
+        secrets: Secrets::From(1),
         route: Route::Session(Auth),
         ..ROW
     },
@@ -62,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
             ],
         )
         .optional()],
+        secrets: Secrets::Behind(&[("AUTH", 2)]),
         route: Route::Session(Hello),
         ..ROW
     },

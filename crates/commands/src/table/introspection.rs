@@ -5,7 +5,7 @@ use crate::SessionCommand::{ConfigResetstat, ConfigRewrite};
 use crate::command::ArgumentKind::{Pattern, String};
 use crate::config;
 use crate::introspection;
-use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
+use crate::{Argument, Categories, Category, Command, Flags, Group, Route, Secrets};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
 
@@ -199,6 +199,7 @@ const CONFIG: &[Command] = &[
             &[Argument::new("parameter", String), Argument::new("value", String)],
         )
         .multiple()],
+        secrets: Secrets::Settings,
         route: Route::Write(config::set),
         ..ROW
     },
