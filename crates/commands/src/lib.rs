@@ -47,7 +47,6 @@ pub mod rdb;
 mod sampling;
 mod scan;
 mod scripting;
-mod secrets;
 mod sets;
 pub mod settings;
 mod sort;
@@ -61,7 +60,7 @@ pub use answering::{Answering, Called};
 pub use args::Args;
 pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};
 pub use command::{
-    Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
+    Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group, Hidden,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
 pub use context::{Lookups, Read, Write, WriteContext, read, write, write_or_wait};
@@ -71,7 +70,6 @@ pub use eviction::{Evicted, reads_count};
 pub use introspection::syntax;
 pub use key_search::{KeyPosition, KeyPositions, keys};
 pub use quorate_script::LogLevel;
-pub use secrets::Secrets;
 pub use settings::Settings;
 pub use state::VERSION as STATE_VERSION;
 pub use state::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};

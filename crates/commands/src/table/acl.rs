@@ -3,7 +3,7 @@
 use crate::Flag::{Admin, Loading, NoScript, Stale};
 use crate::SessionCommand::{AclCat, AclList, AclUsers, AclWhoami};
 use crate::command::ArgumentKind::{Integer, String};
-use crate::{Argument, Command, Flags, Group, Route, Secrets};
+use crate::{Argument, Command, Flags, Group, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
 
@@ -131,7 +131,6 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
         summary: "Makes or changes a user.",
-        secrets: Secrets::From(2),
         arguments: &[Argument::new("username", String), Argument::new("rule", String).optional().multiple()],
         ..ROW
     },

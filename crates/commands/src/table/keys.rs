@@ -6,7 +6,7 @@ use crate::SessionCommand::{Wait, Waitaof};
 use crate::command::ArgumentKind::{Integer, Pattern, String, UnixTime};
 use crate::keys::{dump, existence, expire, naming, object, ttl, walk};
 use crate::sort;
-use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route, Secrets};
+use crate::{Argument, Categories, Category, Command, Flags, Group, KeySpec, Route};
 
 const ROW: Command =
     Command { group: Group::Generic, categories: Categories::of(&[Category::Keyspace]), ..Command::ROW };
@@ -148,7 +148,6 @@ pub(super) const COMMANDS: &[Command] = &[
         tips: &["nondeterministic_output"],
         since: "2.6.0",
         summary: "Moves keys to another server.",
-        secrets: Secrets::Behind(&[("AUTH", 1), ("AUTH2", 2)]),
         arguments: &[
             Argument::new("host", String),
             Argument::new("port", Integer),

@@ -48,7 +48,7 @@ impl Front {
     ) {
         let is_slow = tunables.slow.is_some_and(|slow| took >= slow);
         if is_slow && !command.flags.has(Flag::SkipSlowlog) {
-            let args = command.redacted(args);
+            let args = command.hidden.shown(Args::new(args));
             let (addr, name) = (&client.origin.addr, client.name());
             self.slowlog.note(tunables.slow_entries_max, took, args.into_iter(), addr, name);
         }

@@ -1,14 +1,14 @@
 //! `MONITOR`: every command that clients of this node have run, as Redis writes it.
 //!
 //! For: the lines, and what is left out of them. Leaves to others: who gets them (`crate::messages`), and where a
-//! password is (`quorate_commands::Secrets`). What a script calls is shown on the node whose client has asked for it.
+//! password is (`quorate_commands::Hidden`). What a script calls is shown on the node whose client has asked for it.
 //! Invariant: no password is ever shown.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_commands::{Command, Flag, Route, SessionCommand};
+use quorate_commands::{Args, Command, Flag, Route, SessionCommand};
 use quorate_keyspace::DbIndex;
 use quorate_resp::Request;
 
@@ -87,7 +87,7 @@ pub(super) fn line(db: DbIndex, speaker: Speaker<'_>, command: &Command, args: &
         },
     };
     let mut line = format!("+{}.{:06} [{db} {addr}]", now.as_secs(), now.subsec_micros());
-    for arg in command.redacted(args) {
+    for arg in command.hidden.shown(Args::new(args)) {
         line.push(' ');
         write_quoted(&mut line, arg);
     }
