@@ -157,7 +157,7 @@ fn pass(mut stream: TcpStream, server: SocketAddr, lie: impl Fn(&Request) -> Opt
             let Ok(answer) = answer else { return };
             let mut reply = Reply::new(Protocol::Resp2);
             answer.write(&mut reply);
-            answers.extend_from_slice(&reply.as_bytes());
+            answers.extend_from_slice(reply.as_bytes());
         }
         if stream.write_all(&answers).is_err() {
             return;

@@ -24,5 +24,6 @@ mod sentinel;
 mod snapshots;
 mod stock_client;
 mod transactions;
+mod users;
 
 pub(crate) use alone::{QUORATE, alone, calm, count};

@@ -269,9 +269,7 @@ impl<B: Backend> Session<B> {
         }
         let took = started.elapsed();
         self.backend.front().stats.called(stats, took, failed);
-        if !holds_secrets(kind) {
-            note_if_slow(self, took, request);
-        }
+        note_if_slow(self, took, stats, request);
         flow
     }
 
@@ -370,8 +368,10 @@ impl<B: Backend> Session<B> {
                 last = end;
                 front.stats.called(front.stats.index(command), took, failed);
                 if tunables.slow.is_some_and(|slow| took >= slow) {
-                    let entries_max = tunables.slow_entries_max;
-                    front.slowlog.note(entries_max, took, request.args(), &client.origin.addr, client.name());
+                    let args: ArgList<'_> = request.args().collect();
+                    let shown = command.hidden.shown(Args::new(&args));
+                    let (most, addr) = (tunables.slow_entries_max, &client.origin.addr);
+                    front.slowlog.note(most, took, shown.into_iter(), addr, client.name());
                 }
                 if last - start > READ_SLICE || reply.len() >= OUTPUT_BYTES_PAUSE {
                     break;
@@ -462,11 +462,14 @@ pub(super) fn read_one(
     failed
 }
 
-fn note_if_slow<B: Backend>(session: &Session<B>, took: Duration, request: &Request) {
+fn note_if_slow<B: Backend>(session: &Session<B>, took: Duration, stats: StatsIndex, request: &Request) {
     let Session { tunables, client, backend, .. } = session;
     if tunables.slow.is_some_and(|slow| took >= slow) {
-        let log = &backend.front().slowlog;
-        log.note(tunables.slow_entries_max, took, request.args(), &client.origin.addr, client.name());
+        let front = backend.front();
+        let args: ArgList<'_> = request.args().collect();
+        let shown = front.stats.command(stats).hidden.shown(Args::new(&args));
+        let (most, addr) = (tunables.slow_entries_max, &client.origin.addr);
+        front.slowlog.note(most, took, shown.into_iter(), addr, client.name());
     }
 }
 
@@ -530,9 +533,4 @@ fn answered_in_place(kind: SessionCommand) -> bool {
             | Select
             | Unwatch
     )
-}
-
-/// Requests that must never be shown to others.
-fn holds_secrets(kind: SessionCommand) -> bool {
-    matches!(kind, SessionCommand::Auth | SessionCommand::Hello)
 }

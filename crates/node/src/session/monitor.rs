@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_commands::{Command, Flag, Route, SessionCommand};
+use quorate_commands::{Args, Command, Flag, Route, SessionCommand};
 use quorate_resp::Request;
 
 use super::Session;
@@ -66,25 +66,13 @@ impl<B: Backend> Session<B> {
             _ => self.client.origin.addr.clone(),
         };
         let mut line = format!("+{}.{:06} [{} {addr}]", now.as_secs(), now.subsec_micros(), self.db);
-        let hidden = hidden_from(command, request);
-        for (i, arg) in request.args().enumerate() {
+        let args: Vec<&[u8]> = request.args().collect();
+        for arg in command.hidden.shown(Args::new(&args)) {
             line.push(' ');
-            write_quoted(&mut line, if i >= hidden.0 && i < hidden.1 { b"(redacted)" } else { arg });
+            write_quoted(&mut line, arg);
         }
         line.push_str("\r\n");
         front.post.monitors.tell(&Bytes::from(line), &self.tunables.output_limits);
-    }
-}
-
-/// The arguments, from one up to another, that hold a secret.
-fn hidden_from(command: &Command, request: &Request) -> (usize, usize) {
-    match command.route {
-        Route::Session(SessionCommand::Auth) => (1, request.len()),
-        Route::Session(SessionCommand::Hello) => {
-            let auth = request.args().position(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
-            auth.map_or((0, 0), |at| (at + 1, at + 3))
-        }
-        _ => (0, 0),
     }
 }
 
