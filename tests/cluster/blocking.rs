@@ -147,7 +147,7 @@ fn a_node_that_was_silent_and_comes_back_still_serves_those_who_wait_there() {
 fn a_queue_between_all_nodes_gives_each_element_once_while_leaders_are_killed() {
     let _alone = alone();
     let mut cluster = Cluster::start(QUORATE, 3, &calm(&[]));
-    let (kills, share) = (count(2, 20), count(400, 2_000));
+    let (kills, share) = (count(2, 20), count(200, 2_000));
     let (mut sent, mut got) = (Sent::new(), Vec::new());
     for round in 0..kills {
         let leader = cluster.leader();
@@ -162,14 +162,17 @@ fn a_queue_between_all_nodes_gives_each_element_once_while_leaders_are_killed() 
         cluster.kill(leader);
         for producer in producers {
             let (name, outcome) = producer.join().expect("no error on a living node");
-            assert!(outcome.unknown.is_empty(), "{name} on a living node: {outcome:?}");
+            assert!(
+                outcome.unknown.is_empty() && outcome.refused == 0,
+                "{name} on a living node: {outcome:?}"
+            );
             sent.insert(name, outcome);
         }
         take_all(&mut cluster.client(others[0]));
         stop.store(true, Ordering::Relaxed);
         for consumer in consumers {
             let taken = consumer.join().expect("no error on a living node");
-            assert_eq!(taken.broken, 0, "on a living node");
+            assert_eq!(taken.broken + taken.refused, 0, "on a living node");
             got.push(taken.elements);
         }
         cluster.spawn(leader);
@@ -213,25 +216,27 @@ fn a_queue_with_clients_on_the_nodes_that_die_loses_no_more_than_what_was_on_its
     let mut sent = Sent::new();
     for (node, producer) in producers {
         let (name, outcome) = producer.join().expect("no error reply");
+        // The second: a new connection that a process took while it was dying.
+        let unknown_max = 2 * deaths[node];
         assert!(
-            outcome.unknown.len() <= deaths[node],
+            outcome.unknown.len() <= unknown_max,
             "{name} on node {node}: {outcome:?}, {deaths:?} deaths"
         );
         sent.insert(name, outcome);
     }
     take_all(&mut cluster.client(0));
     stop.store(true, Ordering::Relaxed);
-    let (mut got, mut broken_waits) = (Vec::new(), 0);
+    let (mut got, mut lost_max) = (Vec::new(), 0);
     for (node, consumer) in consumers {
         let taken = consumer.join().expect("no error reply");
-        assert!(taken.broken <= deaths[node], "a living node {node} closed a connection: {taken:?}");
-        broken_waits += taken.broken;
+        assert!(taken.broken <= 2 * deaths[node], "a living node {node} closed a connection: {taken:?}");
+        lost_max += deaths[node];
         got.push(taken.elements);
     }
     let missing = check_delivery(&sent, &got);
-    assert!(missing <= broken_waits, "{missing} elements are missing, {broken_waits} waits were broken off");
+    assert!(missing <= lost_max, "{missing} elements are missing, {lost_max} waits were broken off");
     let total: usize = got.iter().map(Vec::len).sum();
-    println!("{total} elements over {deaths:?} deaths, {missing} lost on {broken_waits} dead connections");
+    println!("{total} elements over {deaths:?} deaths, {missing} lost on {lost_max} dead connections");
 }
 
 /// What producers did, by name.
@@ -243,6 +248,8 @@ struct Outcome {
     count: u64,
     /// Those whose push was not answered: they may be there or not.
     unknown: BTreeSet<u64>,
+    /// Error replies: that push had no effect, and was repeated.
+    refused: usize,
 }
 
 /// What a consumer got.
@@ -252,6 +259,8 @@ struct Taken {
     elements: Vec<(String, u64)>,
     /// Calls that ended with the connection.
     broken: usize,
+    /// Error replies.
+    refused: usize,
 }
 
 /// Asserts that nothing came twice, out of order or from nowhere; gives how many elements did not come.
@@ -289,10 +298,8 @@ fn consume(cluster: &Cluster, node: usize, stop: &Arc<AtomicBool>) -> JoinHandle
         while !stop.load(Ordering::Relaxed) {
             match line.call(&["BLPOP", "jobs", "0.5"]) {
                 Ok(Value::Null) => {}
-                Err(error) => {
-                    // A refused connection carried no wait.
-                    taken.broken += usize::from(!refused(&error));
-                }
+                reply if is_refused(&reply) => taken.refused += usize::from(reply.is_ok()),
+                Err(_) => taken.broken += 1,
                 reply => {
                     let element = popped(reply).expect("an element").1;
                     let (name, number) = element.split_once(':').expect("a producer and a number");
@@ -321,7 +328,10 @@ fn produce(
                 Ok(Value::Integer(_)) => {
                     pushed.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(error) if refused(&error) => continue,
+                reply if is_refused(&reply) => {
+                    outcome.refused += usize::from(reply.is_ok());
+                    continue;
+                }
                 Err(_) => {
                     outcome.unknown.insert(outcome.count);
                 }
@@ -333,9 +343,14 @@ fn produce(
     })
 }
 
-/// Whether nobody was there to connect to. Such a node must not be asked in a tight loop.
-fn refused(error: &std::io::Error) -> bool {
-    let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+/// Whether nobody was there, or a node that starts or is cut off: nothing was done (P4: had it been, an element would
+/// come twice). Such a node must not be asked in a tight loop.
+fn is_refused(reply: &std::io::Result<Value>) -> bool {
+    let refused = match reply {
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        Ok(Value::Error(text)) => text.starts_with(b"LOADING ") || text.starts_with(b"CLUSTERDOWN "),
+        Ok(_) => false,
+    };
     if refused {
         std::thread::park_timeout(Duration::from_millis(10));
     }
