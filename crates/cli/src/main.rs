@@ -8,6 +8,7 @@
 // The future of a whole node nests deeper than the compiler's usual bound when its layout is computed.
 #![recursion_limit = "256"]
 
+mod bench;
 mod cluster;
 mod dev;
 mod exit;
@@ -49,6 +50,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Look at a cluster and change it, through the admin API of any node.
     Cluster(cluster::ClusterArgs),
+    /// Put a load on nodes, count what came of every request, and check that nothing is lost.
+    Bench(Box<bench::BenchArgs>),
     /// Import the data of a Redis: its dump, its append-only file, or live from itself.
     Import(Box<import::ImportArgs>),
     /// Export the data of a cluster as an RDB file.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Health(args) => health::run(&args),
@@ -131,6 +135,9 @@ mod tests {
             "cluster drain 1",
             "cluster undrain 1",
             "cluster snapshot",
+            "bench",
+            "bench a:1 b:2,c:3 --profile P2 --verify --scale 0.5 --duration 1m --json",
+            "bench --mix set=1,get=10 -c 10 -t 2 -p 16 -n 1000 --rate 1e4 --size 10-20:1,500:2",
             "health",
             "health --live --url http://a:1 --timeout 1s",
             "import dump.rdb --to a:1,b:2",
@@ -154,6 +161,9 @@ mod tests {
             "cluster replace 1",
             "cluster drain",
             "cluster add",
+            "bench --rate 0",
+            "bench --profile P1 --mix set",
+            "bench --size x",
             "export dump.rdb",
             "import",
             "import dump.rdb",
