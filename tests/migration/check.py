@@ -207,7 +207,7 @@ class Load:
                     self.refused = str(error)
                     return
                 # Two that write the same keys get in each other's way.
-                if not any(known in str(error) for known in ("WRONGTYPE", "no such key")):
+                if not any(known in str(error) for known in ("WRONGTYPE", "no such key", "Function not found")):
                     raise
             except (OSError, EOFError):
                 client = None
