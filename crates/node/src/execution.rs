@@ -11,17 +11,19 @@
 //!
 //! Called by: the apply task, with the write lock held.
 
-use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
+use std::sync::Arc;
+
+use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, User, WriteContext};
 use quorate_keyspace::{DbIndex, Millis, Rng, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 
 use crate::batch::{BatchItem, BatchRequest, DecodeError, Origin, RequestArgs, Requests, Stamp, WatchedKey};
 use crate::desk::Serving;
-use crate::group::{Failure, Seat, Style};
+use crate::group::{Caller, Failure, Seat, Style};
 use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
-use crate::session::Front;
+use crate::session::{Answerer, Front};
 use crate::transaction::{Transaction, is_unchanged};
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
@@ -58,6 +60,12 @@ pub(crate) struct Here<'a> {
     pub(crate) has_trackers: bool,
 }
 
+impl Here<'_> {
+    fn answerer<'r>(&'r self, caller: Option<&'r Caller>) -> Answerer<'r> {
+        Answerer { front: self.front, client: caller.map(|caller| &*caller.client) }
+    }
+}
+
 /// Runs a batch; gives the number of write commands.
 ///
 /// # Errors
@@ -84,6 +92,7 @@ pub(crate) fn run_batch(
         is_own,
         serving,
         here,
+        caller: None,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -130,6 +139,8 @@ struct Run<'a, 'd> {
     is_own: bool,
     serving: &'a mut Serving<'d>,
     here: &'a Here<'a>,
+    /// Who asks what is answered here, where that matters.
+    caller: Option<Box<Caller>>,
     read_seed: u64,
 }
 
@@ -145,17 +156,21 @@ impl<'d> Run<'_, 'd> {
         match place {
             Place::Ready(bytes) => reply.raw(&bytes),
             Place::Read { style, .. } if style.silent => {}
-            Place::Read { db, command, request, style } => {
+            Place::Read { db, command, request, style, caller } => {
                 reply.set_protocol(style.protocol);
                 let args: RequestArgs<'_> = request.args().collect();
+                self.caller = caller;
                 self.read(db, command, Args::new(&args), reply);
+                self.caller = None;
             }
-            Place::Write { command, style } => {
+            Place::Write { command, style, caller } => {
                 let Some(BatchItem::Request(request)) = requests.next().transpose()? else {
                     return Err(requests.malformed());
                 };
                 reply.set_protocol(style.protocol);
+                self.caller = caller;
                 self.request(&request, Some(command), if style.silent { discard } else { reply });
+                self.caller = None;
             }
             Place::Internal => {
                 let Some(BatchItem::Internal(args)) = requests.next().transpose()? else {
@@ -187,7 +202,7 @@ impl<'d> Run<'_, 'd> {
                     reply.integer(i64::from(ended));
                 }
             }
-            Place::Transaction(transaction) if transaction.writes() => {
+            Place::Transaction(mut transaction) if transaction.writes() => {
                 let malformed = requests.malformed();
                 let Some(BatchItem::Transaction { watched, requests }) = requests.next().transpose()? else {
                     return Err(malformed);
@@ -196,10 +211,13 @@ impl<'d> Run<'_, 'd> {
                 if writes.count() != requests.len() {
                     return Err(malformed);
                 }
+                self.caller = transaction.caller.take();
                 self.transaction(&transaction, &watched, &requests, reply);
+                self.caller = None;
             }
             Place::Transaction(transaction) => {
-                transaction.read(self.reading(DbIndex::ZERO), reply, |_, _, _| ());
+                let answerer = self.here.answerer(transaction.caller.as_deref());
+                transaction.read(self.reading(DbIndex::ZERO, &answerer), reply, |_, _, _| ());
             }
         }
         Ok(())
@@ -259,14 +277,21 @@ impl<'d> Run<'_, 'd> {
         is_unchanged(self.state, self.state.clock, watched.iter().copied())
     }
 
-    fn reading(&self, db: DbIndex) -> Read<'_> {
-        let front = self.here.front;
-        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
-        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
+    fn reading<'r>(&'r self, db: DbIndex, answerer: &'r Answerer<'_>) -> Read<'r> {
+        let (node, lookups) = (Some(answerer as &dyn Answering), Some(&self.here.front.stats.lookups));
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups, user: None }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
-        quorate_commands::read(&self.reading(db), command, args, reply);
+        let answerer = self.here.answerer(self.caller.as_deref());
+        let caller = self.caller.as_ref().filter(|_| command.asks_user);
+        let read = self.reading(db, &answerer);
+        quorate_commands::read(
+            &Read { user: caller.map(|caller| &*caller.user), ..read },
+            command,
+            args,
+            reply,
+        );
     }
 
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
@@ -338,6 +363,12 @@ impl<'d> Run<'_, 'd> {
                 }
             },
         };
+        // As he is here in the log, which is the same on every node. One who is gone may do nothing.
+        let user = request.user.map(|name| match self.state.users.get(name) {
+            Some(user) => Arc::clone(user),
+            None => Arc::new(User::gone(name)),
+        });
+        let answerer = self.here.answerer(self.caller.as_deref());
         let context = WriteContext {
             db: request.db,
             now: self.state.clock,
@@ -345,7 +376,8 @@ impl<'d> Run<'_, 'd> {
             rng: &mut self.rng,
             events: &mut self.events,
             // Its origin answers it, and knows its command.
-            node: answers.then_some(self.here.front as &dyn Answering),
+            node: answers.then_some(&answerer as &dyn Answering),
+            user: user.as_deref(),
         };
         quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }

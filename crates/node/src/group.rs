@@ -7,13 +7,16 @@
 //!
 //! Invariant: a group holds at least one write; a connection answers pure reads itself.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use quorate_commands::{Command, Ticket, Unblock};
+use quorate_commands::{Command, Ticket, Unblock, User};
 use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Request};
 
 pub use crate::desk::{Seat, Wake};
 use crate::messages::Action;
+use crate::session::Client;
 pub use crate::transaction::{Queued, Transaction, Watched};
 
 /// One request's place in a group.
@@ -29,6 +32,8 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
+        /// Who asks, where the command has to know.
+        caller: Option<Box<Caller>>,
     },
     /// As a write, but where it finds nothing it waits. The last slot of its group: what follows waits with it.
     Wait {
@@ -62,6 +67,8 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
+        /// Who asks, where the command has to know.
+        caller: Option<Box<Caller>>,
     },
     /// Executed in one piece; goes through the log if it writes.
     Transaction(Box<Transaction>),
@@ -73,6 +80,16 @@ pub enum Slot {
     Act(Act),
     /// A reply that needed no data, already encoded (empty if the client wanted none).
     Ready(Bytes),
+}
+
+/// A user who may not do everything, and the connection that is his: of a command that
+/// [asks for its user](Command::asks_user).
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user, as he was when the request was taken. What goes through the log meets him as he is there.
+    pub user: Arc<User>,
+    /// His connection.
+    pub client: Arc<Client>,
 }
 
 /// What is done at a place of the log; only this crate can make one.

@@ -37,7 +37,7 @@ use tokio::time::Instant;
 use crate::batch::{BatchBuilder, Origin};
 use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
-use crate::group::{Failure, Group, Seat, Slot, Style};
+use crate::group::{Caller, Failure, Group, Seat, Slot, Style};
 use crate::messages::Action;
 use crate::transaction::Transaction;
 
@@ -101,13 +101,19 @@ pub(crate) trait Carrier: Send {
 #[derive(Debug)]
 pub(crate) enum Place {
     /// The reply of the batch's next request.
-    Write { command: &'static Command, style: Style },
+    Write { command: &'static Command, style: Style, caller: Option<Box<Caller>> },
     /// The reply of the batch's next request, or that of its waiter later.
     Wait { command: &'static Command, style: Style, seat: Seat },
     /// Whether the batch's next item ended a wait.
     Unblock { style: Style },
     /// Evaluated here, now.
-    Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
+    Read {
+        db: DbIndex,
+        command: &'static Command,
+        request: Request,
+        style: Style,
+        caller: Option<Box<Caller>>,
+    },
     /// The batch's next request if it writes, else evaluated here.
     Transaction(Box<Transaction>),
     /// The batch's next request, which has no reply.
@@ -464,9 +470,13 @@ fn slot_bytes(slot: &Slot) -> usize {
 /// Writes what goes through the log, and leaves what is to be done when it comes out of it.
 pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
     match slot {
-        Slot::Write { db, command, request, style } => {
-            builder.push(db, (0..request.len()).map(|i| request.arg(i)));
-            Place::Write { command, style }
+        Slot::Write { db, command, request, style, caller } => {
+            let args = (0..request.len()).map(|i| request.arg(i));
+            match &caller {
+                None => builder.push(db, args),
+                Some(caller) => builder.push_as(db, caller.user.name(), args),
+            }
+            Place::Write { command, style, caller }
         }
         Slot::Wait { db, command, request, style, seat } => {
             let args = (0..request.len()).map(|i| request.arg(i));
@@ -480,14 +490,19 @@ pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
             builder.push_unblock(ticket, how);
             Place::Unblock { style }
         }
-        Slot::Read { db, command, request, style } => Place::Read { db, command, request, style },
+        Slot::Read { db, command, request, style, caller } => {
+            Place::Read { db, command, request, style, caller }
+        }
         Slot::Transaction(transaction) => {
             if transaction.writes() {
                 let writes: Vec<_> = transaction
                     .commands
                     .iter()
                     .filter(|queued| queued.command.is_write())
-                    .map(|queued| (queued.db, queued.request.args()))
+                    .map(|queued| {
+                        let user = transaction.user_of(queued).map(|user| &user.name()[..]);
+                        (queued.db, user, queued.request.args())
+                    })
                     .collect();
                 builder.push_transaction(&transaction.watched, writes.into_iter());
             }

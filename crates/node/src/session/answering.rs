@@ -7,31 +7,45 @@
 
 use std::time::Instant;
 
-use quorate_commands::{Answering, Called, Command, LogLevel, Settings};
+use quorate_commands::{Answering, Args, Called, Command, Denied, LogLevel, Settings, User};
 
-use super::Front;
+use super::acl_log::Context;
+use super::{Client, Front};
 
 /// Longest line of a script that is logged, in bytes, as in Redis.
 const LINE_BYTES_MAX: usize = 1024;
 
-impl Answering for Front {
+/// The node, and the client whom it answers, where he is known.
+#[derive(Debug)]
+pub(crate) struct Answerer<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) client: Option<&'a Client>,
+}
+
+impl Answering for Answerer<'_> {
     fn settings(&self) -> &Settings {
-        &self.node_settings
+        &self.front.node_settings
     }
 
     fn call(&self, command: &'static Command, run: &mut dyn FnMut() -> Called) {
         let start = Instant::now();
         match run() {
-            Called::Rejected => self.stats.rejected(command),
+            Called::Rejected => self.front.stats.rejected(command),
             called => {
                 let failed = called == Called::Failed;
-                self.stats.called(self.stats.index(command), start.elapsed(), failed);
+                let stats = &self.front.stats;
+                stats.called(stats.index(command), start.elapsed(), failed);
             }
         }
     }
 
     fn error(&self, text: &[u8]) {
-        self.stats.error(text);
+        self.front.stats.error(text);
+    }
+
+    fn denied(&self, user: &User, denied: Denied, command: &'static Command, args: Args<'_>) {
+        let client = self.client.map(|client| client.line(&self.front.stats).to_string());
+        self.front.note_denied(Context::Lua, user.name(), denied, command, args, client.unwrap_or_default());
     }
 
     fn log(&self, level: LogLevel, line: &[u8]) {

@@ -6,24 +6,27 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use quorate_commands::{
-    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
+    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, User, WriteContext,
+    write_or_wait,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 use tokio::sync::Notify;
 
+use super::answering::Answerer;
 use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
 use crate::batch::Origin;
 use crate::desk::{Desk, Reader, Serving};
-use crate::group::{Failure, Group, Slot, Style};
+use crate::group::{Caller, Failure, Group, Slot, Style};
 use crate::messages::{Effect, report};
 use crate::transaction::is_unchanged;
 
@@ -125,8 +128,8 @@ impl Solo {
     pub fn configure(&self, pairs: &[(&str, &str)]) {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let mut state = self.state.write();
-        state.settings.set(&pairs).expect("the caller gives valid settings");
-        self.front.refresh(&state.settings);
+        state.configure(&pairs).expect("the caller gives valid settings");
+        self.front.refresh(&state);
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -161,6 +164,7 @@ impl Solo {
         serving.effects.push(Effect::Author(None));
         let effects = std::mem::take(&mut serving.effects);
         drop(state.keyspace.take_garbage());
+        self.front.refresh(&state);
         drop(state);
         let limits = self.front.tunables().output_limits;
         self.front.post.deliver(effects, || limits);
@@ -174,12 +178,13 @@ impl Solo {
     }
 
     fn slot(&self, step: &mut Step<'_, '_>, slot: Slot, replies: &mut Reply) {
-        let (db, command, request, style, seat) = match slot {
+        let (db, command, request, style, seat, caller) = match slot {
             Slot::Transaction(transaction) => {
                 let unchanged = is_unchanged(step.state, step.state.clock, transaction.watched());
                 let version = self.version();
                 transaction.answer(unchanged, replies, |queued, args, reply| {
-                    step.run(self, queued.db, version, None, (queued.command, args), reply);
+                    let caller = transaction.caller.as_deref().filter(|_| queued.command.asks_user);
+                    step.run(self, queued.db, version, (None, caller), (queued.command, args), reply);
                 });
                 return;
             }
@@ -196,10 +201,13 @@ impl Solo {
                 }
                 return;
             }
-            Slot::Read { db, command, request, style } | Slot::Write { db, command, request, style } => {
-                (db, command, request, style, None)
+            Slot::Read { db, command, request, style, caller }
+            | Slot::Write { db, command, request, style, caller } => {
+                (db, command, request, style, None, caller)
             }
-            Slot::Wait { db, command, request, style, seat } => (db, command, request, style, Some(seat)),
+            Slot::Wait { db, command, request, style, seat } => {
+                (db, command, request, style, Some(seat), None)
+            }
         };
         let args: Vec<_> = request.args().collect();
         let start = replies.len();
@@ -210,7 +218,8 @@ impl Solo {
             deadline: seat.deadline,
         });
         let version = self.version();
-        let ticket = step.run(self, db, version, place, (command, Args::new(&args)), replies);
+        let ticket =
+            step.run(self, db, version, (place, caller.as_deref()), (command, Args::new(&args)), replies);
         if style.silent {
             replies.truncate(start);
         }
@@ -234,12 +243,18 @@ impl<'d> Step<'_, 'd> {
         solo: &Solo,
         db: DbIndex,
         version: Version,
-        seat: Option<quorate_commands::Seat>,
+        (seat, caller): (Option<quorate_commands::Seat>, Option<&Caller>),
         (command, args): (&Command, Args<'_>),
         reply: &mut Reply,
     ) -> Option<Ticket> {
-        let (now, node) = (self.state.clock, Some(&solo.front as &dyn Answering));
-        let context = WriteContext { db, now, version, rng: &mut self.rng, events: &mut self.events, node };
+        let user = caller.map(|caller| {
+            let user = self.state.users.get(caller.user.name()).cloned();
+            user.unwrap_or_else(|| Arc::new(User::gone(caller.user.name())))
+        });
+        let answerer = Answerer { front: &solo.front, client: caller.map(|caller| &*caller.client) };
+        let (now, node) = (self.state.clock, Some(&answerer as &dyn Answering));
+        let (rng, events, user) = (&mut self.rng, &mut self.events, user.as_deref());
+        let context = WriteContext { db, now, version, rng, events, node, user };
         write_or_wait(self.state, context, seat, command, args, reply)
     }
 
