@@ -8,6 +8,7 @@
 //! of a node that a test does not disturb meets no error at all.
 
 mod alone;
+mod bench;
 mod blocking;
 mod disk;
 mod eviction;

@@ -32,8 +32,9 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
-        /// Who asks, where the command has to know.
-        caller: Option<Box<Caller>>,
+        /// Who asks, a user who may not do everything, where the command has to
+        /// [know him](Command::asks_user). What goes through the log meets him as he is there.
+        caller: Option<Arc<User>>,
     },
     /// As a write, but where it finds nothing it waits. The last slot of its group: what follows waits with it.
     Wait {
@@ -67,8 +68,9 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
-        /// Who asks, where the command has to know.
-        caller: Option<Box<Caller>>,
+        /// Who asks, a user who may not do everything, where the command has to
+        /// [know him](Command::asks_user). What goes through the log meets him as he is there.
+        caller: Option<Arc<User>>,
     },
     /// Executed in one piece; goes through the log if it writes.
     Transaction(Box<Transaction>),
@@ -80,16 +82,6 @@ pub enum Slot {
     Act(Act),
     /// A reply that needed no data, already encoded (empty if the client wanted none).
     Ready(Bytes),
-}
-
-/// A user who may not do everything, and the connection that is his: of a command that
-/// [asks for its user](Command::asks_user).
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The user, as he was when the request was taken. What goes through the log meets him as he is there.
-    pub user: Arc<User>,
-    /// His connection.
-    pub client: Arc<Client>,
 }
 
 /// What is done at a place of the log; only this crate can make one.
@@ -106,7 +98,27 @@ pub struct Style {
 }
 
 /// Requests of one connection, in order.
-pub type Group = Vec<Slot>;
+#[derive(Debug)]
+pub struct Group {
+    /// Whose they are; nothing of it goes through the log. None where the node itself asks.
+    pub client: Option<Arc<Client>>,
+    /// The requests.
+    pub slots: Vec<Slot>,
+}
+
+impl Group {
+    /// Requests of a client.
+    pub fn of(client: Arc<Client>, slots: Vec<Slot>) -> Group {
+        Group { client: Some(client), slots }
+    }
+}
+
+/// Requests of the node itself.
+impl From<Vec<Slot>> for Group {
+    fn from(slots: Vec<Slot>) -> Group {
+        Group { client: None, slots }
+    }
+}
 
 /// Why a group has no replies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

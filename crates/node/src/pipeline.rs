@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use quorate_commands::Command;
+use quorate_commands::{Command, User};
 use quorate_keyspace::DbIndex;
 use quorate_resp::Request;
 use tokio::sync::{Notify, oneshot};
@@ -37,8 +37,9 @@ use tokio::time::Instant;
 use crate::batch::{BatchBuilder, Origin};
 use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
-use crate::group::{Caller, Failure, Group, Seat, Slot, Style};
+use crate::group::{Failure, Group, Seat, Slot, Style};
 use crate::messages::Action;
+use crate::session::Client;
 use crate::transaction::Transaction;
 
 /// Bounds of the origin's queues.
@@ -101,19 +102,13 @@ pub(crate) trait Carrier: Send {
 #[derive(Debug)]
 pub(crate) enum Place {
     /// The reply of the batch's next request.
-    Write { command: &'static Command, style: Style, caller: Option<Box<Caller>> },
+    Write { command: &'static Command, style: Style },
     /// The reply of the batch's next request, or that of its waiter later.
     Wait { command: &'static Command, style: Style, seat: Seat },
     /// Whether the batch's next item ended a wait.
     Unblock { style: Style },
     /// Evaluated here, now.
-    Read {
-        db: DbIndex,
-        command: &'static Command,
-        request: Request,
-        style: Style,
-        caller: Option<Box<Caller>>,
-    },
+    Read { db: DbIndex, command: &'static Command, request: Request, style: Style, caller: Option<Arc<User>> },
     /// The batch's next request if it writes, else evaluated here.
     Transaction(Box<Transaction>),
     /// The batch's next request, which has no reply.
@@ -127,6 +122,7 @@ pub(crate) enum Place {
 /// A sealed group and the connection that waits for it.
 #[derive(Debug)]
 pub(crate) struct Sealed {
+    pub(crate) client: Option<Arc<Client>>,
     pub(crate) places: Vec<Place>,
     pub(crate) reply: oneshot::Sender<Result<Bytes, Failure>>,
 }
@@ -230,7 +226,7 @@ impl Pipeline {
     /// # Errors
     /// See [`Failure`]: refused means never executed, unknown means that nothing true can be said.
     pub(crate) async fn write(&self, group: Group) -> Result<Bytes, Failure> {
-        let bytes: usize = group.iter().map(slot_bytes).sum();
+        let bytes: usize = group.slots.iter().map(slot_bytes).sum();
         let since = Instant::now();
         let replies = loop {
             let room = self.room.notified();
@@ -321,8 +317,9 @@ impl Pipeline {
             }
             let Some(waiting) = inner.waiting.pop_front() else { break };
             inner.waiting_bytes -= waiting.bytes;
-            let places = waiting.group.into_iter().map(|slot| place(slot, &mut builder)).collect();
-            groups.push(Sealed { places, reply: waiting.reply });
+            let Group { client, slots } = waiting.group;
+            let places = slots.into_iter().map(|slot| place(slot, &mut builder)).collect();
+            groups.push(Sealed { client, places, reply: waiting.reply });
         }
         self.room.notify_waiters();
         inner.sequence += 1;
@@ -474,9 +471,9 @@ pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
             let args = (0..request.len()).map(|i| request.arg(i));
             match &caller {
                 None => builder.push(db, args),
-                Some(caller) => builder.push_as(db, caller.user.name(), args),
+                Some(caller) => builder.push_as(db, caller.name(), args),
             }
-            Place::Write { command, style, caller }
+            Place::Write { command, style }
         }
         Slot::Wait { db, command, request, style, seat } => {
             let args = (0..request.len()).map(|i| request.arg(i));

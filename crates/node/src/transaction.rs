@@ -11,13 +11,15 @@
 //!
 //! Called by: connection tasks, the apply task.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quorate_commands::{Args, Command, Flag, Read, State, User};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request};
 
 use crate::batch::{RequestArgs, WatchedKey};
-use crate::group::{Caller, Style};
+use crate::group::Style;
 
 /// Commands that are executed at one point of the log, with nothing in between.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Transaction {
     /// How the reply is written.
     pub style: Style,
     /// Who asks, where a command has to know.
-    pub caller: Option<Box<Caller>>,
+    pub caller: Option<Arc<User>>,
 }
 
 /// A watched key.
@@ -68,8 +70,7 @@ impl Transaction {
 
     /// The user as a command has to know him.
     pub(crate) fn user_of(&self, queued: &Queued) -> Option<&User> {
-        let caller = self.caller.as_ref().filter(|_| queued.command.asks_user)?;
-        Some(&caller.user)
+        self.caller.as_deref().filter(|_| queued.command.asks_user)
     }
 
     /// Whether it may change settings.

@@ -82,7 +82,7 @@ impl Host for Writing<'_, '_> {
             return tally.denied(write.user, denied, command, args);
         }
         rules.may_add |= command.flags.has(Flag::Write);
-        tally.called(command, || {
+        tally.called(write.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => {
                     let now = write.now.0;
@@ -118,7 +118,7 @@ impl Host for Reading<'_> {
         if let Err(denied) = permitted(read.user, command, args) {
             return tally.denied(read.user, denied, command, args);
         }
-        tally.called(command, || {
+        tally.called(read.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => of_the_session(kind, args, read.now.0, &mut read.db, reply),
                 Route::Read(run) => {

@@ -14,7 +14,6 @@ use super::acl_log::{AclLog, Context, DeniedEntry};
 use super::backend::Backend;
 use super::registry::Client;
 use super::{Front, Session};
-use crate::group::Caller;
 
 /// Most bits of a password that is made up.
 const PASSWORD_BITS_MAX: i64 = 4096;
@@ -75,14 +74,13 @@ impl<B: Backend> Session<B> {
     }
 
     /// Who asks, for a command that has to know.
-    pub(super) fn caller(&self, command: &Command) -> Option<Box<Caller>> {
+    pub(super) fn caller(&self, command: &Command) -> Option<Arc<User>> {
         if command.asks_user { self.caller_of_transaction() } else { None }
     }
 
     /// Who asks, for a transaction with such a command.
-    pub(super) fn caller_of_transaction(&self) -> Option<Box<Caller>> {
-        self.restricted
-            .then(|| Box::new(Caller { user: Arc::clone(&self.user), client: self.client.handle() }))
+    pub(super) fn caller_of_transaction(&self) -> Option<Arc<User>> {
+        self.restricted.then(|| Arc::clone(&self.user))
     }
 
     /// Makes the connection a user's.

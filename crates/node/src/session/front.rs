@@ -138,7 +138,9 @@ impl Front {
             return;
         }
         self.uses.refresh(&state.settings);
-        let before = std::mem::replace(&mut *tunables, Arc::new(Tunables::of(&state.settings, &state.users)));
+        let next = Arc::new(Tunables::of(&state.settings, &state.users));
+        self.post.tracking.limit(next.tracked_keys_max, &next.output_limits);
+        let before = std::mem::replace(&mut *tunables, next);
         self.version.fetch_add(1, Ordering::Release);
         drop(tunables);
         if !before.users.is_same(&state.users) {

@@ -24,7 +24,7 @@
 mod acl;
 mod acl_log;
 mod admit;
-mod answering;
+pub(crate) mod answering;
 mod backend;
 mod blocking;
 mod client;
@@ -62,7 +62,6 @@ use quorate_commands::{Command, User, Users};
 use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Limits, Protocol, Reply};
 
-pub(crate) use self::answering::Answerer;
 pub use self::backend::{Admission, Backend, MemberFacts, NodeFacts, ReadMode};
 pub use self::execute::{GROUP_BYTES_MAX, GROUP_READS_MAX, GROUP_REQUESTS_MAX, OUTPUT_BYTES_PAUSE};
 pub use self::front::{Front, Tunables};
