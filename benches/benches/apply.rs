@@ -50,7 +50,8 @@ impl Node {
         self.version.0 += 1;
         let (db, now) = (DbIndex::ZERO, NOW);
         if matches!(command.route, Route::Read(_)) {
-            let context = Read { state: &self.state, db, now, seed: 0, node: None, lookups: None, user: None };
+            let context =
+                Read { state: &self.state, db, now, seed: 0, node: None, lookups: None, user: None };
             read(&context, command, args, &mut self.reply);
         } else {
             let (version, rng, events) = (self.version, &mut self.rng, &mut self.events);
