@@ -13,6 +13,10 @@ use crate::exit::{Code, Failure};
 use crate::settings::{Loaded, ServeArgs, load};
 use crate::{logging, memory, output, usage};
 
+/// Of each thread's stack. Calls that scripts make nest up to two hundred deep, some with buffers; what is not touched
+/// takes no memory.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs a node until it is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     // A variable that is not Unicode can be none of ours; it is left out rather than fatal.
@@ -37,6 +41,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 fn serve(loaded: Loaded, stop_with_stdin: bool) -> Result<(), Failure> {
     let options = loaded.settings.options;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.thread_stack_size(STACK_BYTES);
     if let Some(threads) = usize::try_from(options.threads).ok().filter(|threads| *threads > 0) {
         runtime.worker_threads(threads);
     }

@@ -21,6 +21,7 @@ use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::uses::Uses;
+use crate::following::Followers;
 use crate::messages::Post;
 
 const CLIENT_OUTPUT_BUFFER_LIMIT: SettingId = SettingId::of("client-output-buffer-limit");
@@ -56,6 +57,8 @@ pub struct Front {
     pub started: Instant,
     /// Messages on their way to connections.
     pub(crate) post: Arc<Post>,
+    /// Stock replicas that follow this node.
+    pub(crate) followers: Arc<Followers>,
     /// Reads that count as uses of keys.
     pub(crate) uses: Uses,
     tunables: RwLock<Arc<Tunables>>,
@@ -105,6 +108,7 @@ impl Front {
             slowlog: Slowlog::default(),
             node_settings,
             started: Instant::now(),
+            followers: Arc::default(),
             uses: Uses::default(),
             tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default()))),
             version: AtomicU64::new(0),
