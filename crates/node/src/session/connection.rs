@@ -80,6 +80,8 @@ impl<B: Backend> Session<B> {
                 self.monitor();
                 Ok(Flow::Continue)
             }
+            Kind::Replconf => self.replconf(args).map(|()| Flow::Continue),
+            Kind::Psync => self.psync().await.map(|()| Flow::Continue),
             Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
             Kind::ClientUnblock => self.client_unblock(args).await,

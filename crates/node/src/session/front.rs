@@ -22,6 +22,7 @@ use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::uses::Uses;
+use crate::following::Followers;
 use crate::messages::Post;
 
 const ACLLOG_MAX_LEN: SettingId = SettingId::of("acllog-max-len");
@@ -57,6 +58,8 @@ pub struct Front {
     pub started: Instant,
     /// Messages on their way to connections.
     pub(crate) post: Arc<Post>,
+    /// Stock replicas that follow this node.
+    pub(crate) followers: Arc<Followers>,
     /// Reads that count as uses of keys.
     pub(crate) uses: Uses,
     /// What was denied.
@@ -114,6 +117,7 @@ impl Front {
             slowlog: Slowlog::default(),
             node_settings,
             started: Instant::now(),
+            followers: Arc::default(),
             uses: Uses::default(),
             denials: Denials::default(),
             tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default(), &Users::default()))),

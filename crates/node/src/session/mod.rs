@@ -32,6 +32,7 @@ mod connection;
 mod debug;
 mod diagnosis;
 mod execute;
+mod following;
 mod front;
 mod info;
 mod mailbox;
@@ -120,6 +121,7 @@ pub struct Session<B: Backend> {
     subscriber: Option<Subscriber>,
     tracking: Option<Box<TrackingMode>>,
     watching: Option<Watching>,
+    following: following::State,
     read_mode: ReadMode,
     tunables: Arc<Tunables>,
     tunables_version: u64,
@@ -175,6 +177,7 @@ impl<B: Backend> Session<B> {
             subscriber: None,
             tracking: None,
             watching: None,
+            following: following::State::default(),
             read_mode: backend.read_mode(),
             tunables,
             tunables_version,

@@ -273,6 +273,11 @@ impl Client {
         self.kill.cancelled()
     }
 
+    /// Bytes that wait for it: mail and unwritten replies.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.mailbox.bytes() + self.output_bytes.load(Relaxed)
+    }
+
     /// Whether it takes no mail any more: it is gone, or is being disconnected for what it leaves unread.
     pub(crate) fn is_deaf(&self) -> bool {
         self.mailbox.is_closed()
