@@ -351,6 +351,8 @@ impl Machine {
         self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
         self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
         self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
+        // Whoever is answered from here on, on this node, goes by what this entry has changed.
+        self.front.refresh(&replicated.state);
         if replicated.state.keyspace.has_changed() {
             self.service(&mut replicated.state, id, stamp, serving, |service| service.serve());
         }

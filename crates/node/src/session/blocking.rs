@@ -74,7 +74,7 @@ impl<'a> Parked<'a> {
     pub(super) fn new(client: &'a Client) -> Parked<'a> {
         let (unblock, unblocked) = oneshot::channel();
         *client.unblock.lock() = Some(unblock);
-        client.blocked.store(true, Relaxed);
+        client.set_blocked(true);
         Parked { client, unblocked }
     }
 
@@ -90,7 +90,7 @@ impl<'a> Parked<'a> {
 
 impl Drop for Parked<'_> {
     fn drop(&mut self) {
-        self.client.blocked.store(false, Relaxed);
+        self.client.set_blocked(false);
         *self.client.unblock.lock() = None;
     }
 }
@@ -175,9 +175,9 @@ impl<B: Backend> Session<B> {
         if self.client.input_ended.load(Relaxed) {
             return Some(Wake::Unknown);
         }
-        self.client.blocked.store(true, Relaxed);
+        self.client.set_blocked(true);
         let wake = woken.await.ok();
-        self.client.blocked.store(false, Relaxed);
+        self.client.set_blocked(false);
         wake
     }
 
@@ -202,7 +202,7 @@ impl<B: Backend> Session<B> {
         let reader = self.backend.wait_for(self.db, keys.iter().copied());
         let settled = self.backend.with_state(|state| {
             let (db, now, seed) = (self.db, now.max(state.clock), self.seed);
-            let read = Read { state, db, now, seed, node: None, lookups: None };
+            let read = Read { state, db, now, seed, node: None, lookups: None, user: None };
             quorate_commands::settle_ids(&read, Args::new(&args))
         });
         let request = settled.as_ref().unwrap_or(request);
@@ -266,7 +266,15 @@ impl<B: Backend> Session<B> {
             }
             let now = now.max(state.clock);
             let node = Some(&asked as &dyn Answering);
-            let read = Read { state, db: *db, now, seed: *seed, node, lookups: Some(&front.stats.lookups) };
+            let read = Read {
+                state,
+                db: *db,
+                now,
+                seed: *seed,
+                node,
+                lookups: Some(&front.stats.lookups),
+                user: None,
+            };
             read_one(front, &read, command, request, Style { silent: false, ..style }, reply)
         });
         let given = &reply.as_bytes()[start..];
