@@ -16,6 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_commands::{Scripts, rdb};
 use quorate_keyspace::{DbIndex, Entry, Millis, Snapshot};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 use super::followers::{Changed, Following};
 use crate::session::{Backend, Client, REDIS_VERSION};
@@ -44,7 +46,12 @@ struct Moment {
 }
 
 /// Sends everything, and then what changes, until the replica goes.
-pub(crate) async fn feed<B: Backend>(backend: Arc<B>, client: Arc<Client>, id: String) {
+pub(crate) async fn feed<B: Backend>(
+    backend: Arc<B>,
+    client: Arc<Client>,
+    id: String,
+    acknowledged: Arc<Notify>,
+) {
     let (following, moment) = backend.with_state(|state| {
         let following = backend.front().followers.enter();
         (
@@ -53,7 +60,7 @@ pub(crate) async fn feed<B: Backend>(backend: Arc<B>, client: Arc<Client>, id: S
         )
     });
     let mut feed = Feed { backend, client, out: Vec::new(), db: None };
-    if feed.run(&following, moment, &id).await.is_err() {
+    if feed.run(&following, moment, &id, &acknowledged).await.is_err() {
         tracing::info!(replica = %feed.client.origin.addr, "a replica that followed this node is gone");
     }
     // A replica whose feed has ended has to begin anew.
@@ -76,16 +83,30 @@ fn mark() -> String {
 }
 
 impl<B: Backend> Feed<B> {
-    async fn run(&mut self, following: &Following, moment: Moment, id: &str) -> Result<(), Gone> {
+    async fn run(
+        &mut self,
+        following: &Following,
+        moment: Moment,
+        id: &str,
+        acknowledged: &Notify,
+    ) -> Result<(), Gone> {
         tracing::info!(replica = %self.client.origin.addr, keys = moment.keyspace.len(), "a replica follows this node");
         let mut scripts = moment.scripts.clone();
         self.copy(moment, id).await?;
+        // A Redis finds the mark only where nothing stands behind it, so nothing does until it says that it has.
+        while timeout(PING_PAUSE, acknowledged.notified()).await.is_err() {
+            if self.is_gone() {
+                return Err(Gone);
+            }
+        }
+        let mut told = Instant::now();
         loop {
-            let pinged = tokio::time::timeout(PING_PAUSE, following.arrived()).await.is_err();
-            if pinged {
+            // Entries that change nothing are no sign of life.
+            let _arrived = timeout(PING_PAUSE, following.arrived()).await;
+            if told.elapsed() >= PING_PAUSE {
+                told = Instant::now();
                 self.command(&[b"PING"]);
                 self.hand_over().await?;
-                continue;
             }
             // With the state locked, so that the notes and the capture are of one position.
             let (changes, moment) = self.backend.with_state(|state| {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use quorate_commands::{Args, Error};
+use tokio::sync::Notify;
 
 use super::Session;
 use super::backend::{Backend, ReadMode};
@@ -13,15 +14,15 @@ use crate::following::feed;
 use crate::group::Failure;
 
 /// How far a connection is on its way to be a replica's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) enum State {
     /// It has said nothing of it.
     #[default]
     Nothing,
     /// It knows how to take a copy whose length is not known before.
     TakesMark,
-    /// It follows.
-    Follows,
+    /// It follows; whoever feeds it waits here for its acknowledgements.
+    Follows(Arc<Notify>),
 }
 
 impl<B: Backend> Session<B> {
@@ -31,7 +32,10 @@ impl<B: Backend> Session<B> {
         }
         for i in (1..args.len()).step_by(2) {
             if args.is(i, "ack") {
-                // How far a replica is decides nothing here, and is not answered.
+                // How far it is decides nothing but when a copy has been taken, and is not answered.
+                if let State::Follows(acknowledged) = &self.following {
+                    acknowledged.notify_one();
+                }
                 return Ok(());
             }
             let known = ["listening-port", "ip-address", "capa", "version", "rdb-only", "rdb-filter-only"];
@@ -39,7 +43,7 @@ impl<B: Backend> Session<B> {
                 let option = String::from_utf8_lossy(&args[i]).into_owned();
                 return Err(Error::text(format!("ERR Unrecognized REPLCONF option: {option}")));
             }
-            if args.is(i, "capa") && args.is(i + 1, "eof") && self.following == State::Nothing {
+            if args.is(i, "capa") && args.is(i + 1, "eof") && matches!(self.following, State::Nothing) {
                 self.following = State::TakesMark;
             }
         }
@@ -48,24 +52,25 @@ impl<B: Backend> Session<B> {
     }
 
     pub(super) async fn psync(&mut self) -> Result<(), Error> {
-        match self.following {
+        match &self.following {
             State::TakesMark => {}
             State::Nothing => {
                 return Err(Error::text(
                     "ERR A replica has to take a copy whose length is not known before (REPLCONF capa eof)",
                 ));
             }
-            State::Follows => return Err(Error::text("ERR This connection is a replica's already")),
+            State::Follows(_) => return Err(Error::text("ERR This connection is a replica's already")),
         }
         match self.backend.barrier(ReadMode::Index).await {
             Ok(_) => {}
             Err(Failure::Refused(text)) => return Err(Error::text(text)),
             Err(Failure::Unknown) => return Err(Error::text("CLUSTERDOWN The cluster is down")),
         }
-        self.following = State::Follows;
+        let acknowledged = Arc::<Notify>::default();
+        self.following = State::Follows(Arc::clone(&acknowledged));
         let id = self.backend.facts().run_id;
         // All that is sent from now on comes as mail; there is no reply.
-        tokio::spawn(feed(Arc::clone(&self.backend), self.client.handle(), id));
+        tokio::spawn(feed(Arc::clone(&self.backend), self.client.handle(), id, acknowledged));
         Ok(())
     }
 }
