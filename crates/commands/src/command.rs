@@ -95,6 +95,7 @@ pub enum SessionCommand {
     ClientNoEvict,
     ClientNoTouch,
     ClientPause,
+    ClientReadmode,
     ClientReply,
     ClientSetinfo,
     ClientSetname,

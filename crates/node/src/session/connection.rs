@@ -243,6 +243,7 @@ impl<B: Backend> Session<B> {
         self.set_protocol(Protocol::Resp2);
         self.set_db(DbIndex::default());
         self.client.set_names(|names| names.name.clear());
+        self.read_mode = self.backend.read_mode();
         self.client.no_evict.store(false, Relaxed);
         self.client.no_touch.store(false, Relaxed);
         self.reply.simple("RESET");
