@@ -8,6 +8,7 @@
 //! of a node that a test does not disturb meets no error at all.
 
 mod alone;
+mod bench;
 mod blocking;
 mod disk;
 mod eviction;
@@ -23,5 +24,6 @@ mod sentinel;
 mod snapshots;
 mod stock_client;
 mod transactions;
+mod users;
 
 pub(crate) use alone::{QUORATE, alone, calm, count};

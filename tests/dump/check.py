@@ -160,4 +160,5 @@ def main():
     print(f"dump: {passed} passed, 0 failed")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,11 +8,13 @@
 // The future of a whole node nests deeper than the compiler's usual bound when its layout is computed.
 #![recursion_limit = "256"]
 
+mod bench;
 mod cluster;
 mod dev;
 mod exit;
 mod health;
 mod http;
+mod import;
 mod logging;
 mod memory;
 mod output;
@@ -47,6 +49,10 @@ enum Command {
     Dev(dev::DevArgs),
     /// Look at a cluster and change it, through the admin API of any node.
     Cluster(cluster::ClusterArgs),
+    /// Put a load on nodes, count what came of every request, and check that nothing is lost.
+    Bench(Box<bench::BenchArgs>),
+    /// Import the data of a Redis: its dump, or its append-only file.
+    Import(Box<import::ImportArgs>),
     /// Ask one node whether it serves clients. Exits with 4 and the reason if it does not.
     Health(health::HealthArgs),
     /// Print the completion script of a shell.
@@ -67,6 +73,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -123,8 +131,14 @@ mod tests {
             "cluster drain 1",
             "cluster undrain 1",
             "cluster snapshot",
+            "bench",
+            "bench a:1 b:2,c:3 --profile P2 --verify --scale 0.5 --duration 1m --json",
+            "bench --mix set=1,get=10 -c 10 -t 2 -p 16 -n 1000 --rate 1e4 --size 10-20:1,500:2",
             "health",
             "health --live --url http://a:1 --timeout 1s",
+            "import dump.rdb --to a:1,b:2",
+            "import appendonlydir --to redis://:p@a:1 --on-conflict replace --db 1 --db 2=3 --json --no-verify",
+            "import dump.rdb --dry-run",
             "completions zsh",
             "version --json",
         ];
@@ -141,6 +155,13 @@ mod tests {
             "cluster replace 1",
             "cluster drain",
             "cluster add",
+            "bench --rate 0",
+            "bench --profile P1 --mix set",
+            "bench --size x",
+            "import",
+            "import dump.rdb",
+            "import dump.rdb --to a:1 --db x",
+            "import dump.rdb --to a:1 --on-conflict no",
         ];
         let parse = |line: &str| Program::try_parse_from(format!("quorate {line}").split_whitespace());
         for line in good {

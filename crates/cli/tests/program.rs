@@ -340,3 +340,16 @@ fn watching_goes_on_until_it_is_ended() {
     let status: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
     assert_eq!(status["cluster"], "abcd");
 }
+
+#[test]
+fn a_load_on_nobody_is_no_success() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("its address");
+    drop(closed);
+    let ran_out = ran(&format!("bench {address} -n 10 --timeout 1s"));
+    assert_eq!((ran_out.code, ran_out.out.as_str()), (4, ""));
+    assert!(ran_out.err.contains(&format!("cannot use {address}")), "{}", ran_out.err);
+    for wrong in ["--verify", "--mix nonsense", "--connections 1 --threads 2", "--profile P1 --prefill"] {
+        assert_eq!(ran(&format!("bench {address} {wrong}")).code, 2, "{wrong}");
+    }
+}

@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("storage", &[]),
     ("raft", &["storage"]),
     ("node", &["commands", "keyspace", "raft", "resp", "storage"]),
+    ("migrate", &["commands", "keyspace", "resp"]),
     ("server", &["commands", "node", "resp"]),
-    ("cli", &["node", "resp", "server"]),
+    ("cli", &["migrate", "node", "resp", "server"]),
     ("testkit", &["cli", "commands", "keyspace", "node", "raft", "resp", "server", "storage"]),
 ];
 

@@ -6,9 +6,10 @@
 
 use std::fmt;
 
+use quorate_keyspace::DbIndex;
 use quorate_script::LogLevel;
 
-use crate::{Command, Settings};
+use crate::{Args, Command, Settings};
 
 /// What became of a command that a script has called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub trait Answering: fmt::Debug {
     /// Runs a command that a script calls, by calling `run` once, and counts it.
     fn call(&self, command: &'static Command, run: &mut dyn FnMut() -> Called);
 
+    /// Sees a command that a script is about to run in this database, and may look at what it reads.
+    fn begins(&self, db: DbIndex, command: &'static Command, args: Args<'_>);
+
     /// Counts an error that a script was answered, and that is not its own reply.
     fn error(&self, text: &[u8]);
 
@@ -45,6 +49,8 @@ impl Answering for Settings {
     fn call(&self, _: &'static Command, run: &mut dyn FnMut() -> Called) {
         run();
     }
+
+    fn begins(&self, _: DbIndex, _: &'static Command, _: Args<'_>) {}
 
     fn error(&self, _: &[u8]) {}
 

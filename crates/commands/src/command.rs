@@ -5,10 +5,12 @@
 //! Invariants: a row is `const`; the order of [`Flag`] and [`Category`] is the order in which Redis lists them.
 
 mod argument;
+mod hidden;
 
 use quorate_resp::Reply;
 
 pub use self::argument::{Argument, ArgumentKind};
+pub use self::hidden::Hidden;
 use crate::{Args, Error, KeyPosition, Read, Write};
 
 /// Runs a command that only reads.
@@ -35,6 +37,8 @@ pub struct Command {
     pub own_key: Option<fn(Args<'_>) -> Option<KeyPosition>>,
     /// What is done with the keys of this very request, where the key specifications cannot tell.
     pub narrow_key_flags: Option<fn(Args<'_>) -> KeyFlags>,
+    /// Which arguments are shown to nobody else.
+    pub hidden: Hidden,
     /// Hints for clients and proxies.
     pub tips: &'static [&'static str],
     /// The documentation group.
@@ -180,6 +184,7 @@ impl Command {
         keys: &[],
         own_key: None,
         narrow_key_flags: None,
+        hidden: Hidden::None,
         tips: &[],
         group: Group::Generic,
         since: "1.0.0",

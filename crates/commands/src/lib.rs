@@ -60,7 +60,7 @@ pub use answering::{Answering, Called};
 pub use args::Args;
 pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};
 pub use command::{
-    Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group,
+    Argument, ArgumentKind, BeginSearch, Categories, Category, Command, FindKeys, Flag, Flags, Group, Hidden,
     KeyFlag, KeyFlags, KeySpec, ReadFn, Route, SessionCommand, WriteFn,
 };
 pub use context::{Lookups, Read, Write, WriteContext, read, write, write_or_wait};

@@ -147,8 +147,10 @@ fn settings_make_sense() {
 fn secrets_stay_secret() {
     let mut changed = Settings::default();
     changed.set(&[(b"requirepass", b"hunter2"), (b"timeout", b"7")]).expect("both are there");
-    let shown = format!("{changed:?} {:?}", changed.get(&Settings::default(), &[b"*", b"requirepass"]));
+    let shown = format!("{changed:?} {:?}", changed.get(&Settings::default(), &[b"*", b"require*"]));
     assert!(shown.contains("timeout") && !shown.contains("hunter2"), "{shown}");
+    let asked = changed.get(&Settings::default(), &[b"requirepass"]);
+    assert_eq!(asked, [("requirepass".to_owned(), "hunter2".to_owned())]);
     for setting in settings().iter().filter(|setting| setting.name.contains("pass")) {
         assert!(matches!(setting.kind, Kind::Secret), "{}", setting.name);
     }

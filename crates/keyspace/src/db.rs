@@ -332,6 +332,11 @@ impl Db {
         self.waited.remove(key);
     }
 
+    /// How many keys somebody waits for.
+    pub fn awaited_len(&self) -> usize {
+        self.waited.len()
+    }
+
     /// Whether an awaited key has changed since [`Db::take_changed`].
     pub fn has_changed(&self) -> bool {
         self.waited.has_changed()

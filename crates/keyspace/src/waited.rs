@@ -69,6 +69,11 @@ impl Waited {
         }
     }
 
+    /// How many keys somebody waits for.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(crate) fn has_changed(&self) -> bool {
         !self.changed.is_empty()
     }

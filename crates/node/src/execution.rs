@@ -7,9 +7,13 @@
 //! (`quorate_commands`).
 //!
 //! Invariants: the state, the random numbers and the versions follow from the batch alone, never from the places;
-//! a transaction's requests run all or none, at one version.
+//! a transaction's requests run all or none, at one version. The clock that is read here times the requests of this
+//! node's clients for its slow log, and nothing else.
 //!
 //! Called by: the apply task, with the write lock held.
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
 use quorate_keyspace::{DbIndex, Millis, Rng, Version};
@@ -21,7 +25,8 @@ use crate::desk::Serving;
 use crate::group::{Failure, Seat, Style};
 use crate::messages::{Effect, report};
 use crate::pipeline::{Place, Sealed};
-use crate::session::Front;
+use crate::session::answering::Asked;
+use crate::session::{Front, Tunables};
 use crate::transaction::{Transaction, is_unchanged};
 
 /// A version is the log index and, below it, the request's position in the batch: every request has its
@@ -80,6 +85,8 @@ pub(crate) fn run_batch(
         version: Version(index << POSITION_BITS),
         events,
         executed: 0,
+        asked: Asked::new(here.front, None),
+        slow: (!groups.is_empty()).then(|| Watch::new(here.front)),
         origin,
         is_own,
         serving,
@@ -88,6 +95,7 @@ pub(crate) fn run_batch(
         read_seed: stamp.seed ^ index,
     };
     for group in groups {
+        run.asked.client = group.client;
         let mut reply = Reply::new(Protocol::Resp2);
         for place in group.places {
             run.place(place, &mut requests, &mut reply, discard)?;
@@ -98,10 +106,15 @@ pub(crate) fn run_batch(
         }
         outbox.push((group.reply, reply.take()));
     }
+    run.asked.client = None;
     for item in requests {
         match item? {
-            BatchItem::Request(request) => run.wait(&request, None, None, None, discard),
-            BatchItem::Anew { deadline, request } => run.wait(&request, Some(deadline), None, None, discard),
+            BatchItem::Request(request) => {
+                run.wait(&request, None, None, None, discard);
+            }
+            BatchItem::Anew { deadline, request } => {
+                run.wait(&request, Some(deadline), None, None, discard);
+            }
             BatchItem::Unblock { ticket, how } => {
                 run.service().unblock(ticket, how);
             }
@@ -119,6 +132,18 @@ pub(crate) fn run_batch(
     Ok(run.executed)
 }
 
+/// Times the requests of this node's clients, one after the other.
+struct Watch {
+    tunables: Arc<Tunables>,
+    last: Instant,
+}
+
+impl Watch {
+    fn new(front: &Front) -> Watch {
+        Watch { tunables: front.tunables(), last: Instant::now() }
+    }
+}
+
 /// What the requests of one batch share.
 struct Run<'a, 'd> {
     state: &'a mut State,
@@ -126,6 +151,8 @@ struct Run<'a, 'd> {
     version: Version,
     events: Events,
     executed: u64,
+    asked: Asked<'a>,
+    slow: Option<Watch>,
     origin: Origin,
     is_own: bool,
     serving: &'a mut Serving<'d>,
@@ -149,6 +176,7 @@ impl<'d> Run<'_, 'd> {
                 reply.set_protocol(style.protocol);
                 let args: RequestArgs<'_> = request.args().collect();
                 self.read(db, command, Args::new(&args), reply);
+                self.note_if_slow(command, &args);
             }
             Place::Write { command, style } => {
                 let Some(BatchItem::Request(request)) = requests.next().transpose()? else {
@@ -156,6 +184,7 @@ impl<'d> Run<'_, 'd> {
                 };
                 reply.set_protocol(style.protocol);
                 self.request(&request, Some(command), if style.silent { discard } else { reply });
+                self.note_if_slow(command, &request.args);
             }
             Place::Internal => {
                 let Some(BatchItem::Internal(args)) = requests.next().transpose()? else {
@@ -175,7 +204,10 @@ impl<'d> Run<'_, 'd> {
                 };
                 reply.set_protocol(style.protocol);
                 let reply = if style.silent { discard } else { reply };
-                self.wait(&request, deadline, Some(command), Some((seat, style)), reply);
+                // Who waits is noted when the wait is over.
+                if !self.wait(&request, deadline, Some(command), Some((seat, style)), reply) {
+                    self.note_if_slow(command, &request.args);
+                }
             }
             Place::Unblock { style } => {
                 let Some(BatchItem::Unblock { ticket, how }) = requests.next().transpose()? else {
@@ -199,7 +231,12 @@ impl<'d> Run<'_, 'd> {
                 self.transaction(&transaction, &watched, &requests, reply);
             }
             Place::Transaction(transaction) => {
-                transaction.read(self.reading(DbIndex::ZERO), reply, |_, _, _| ());
+                let mut read = Vec::new();
+                transaction.read(self.reading(DbIndex::ZERO), reply, |_, _, _| read.push(Instant::now()));
+                for (queued, ended) in transaction.commands.iter().zip(read) {
+                    let args: RequestArgs<'_> = queued.request.args().collect();
+                    self.note_until(ended, queued.command, &args);
+                }
             }
         }
         Ok(())
@@ -246,6 +283,7 @@ impl<'d> Run<'_, 'd> {
             } else {
                 self.read(queued.db, queued.command, args, reply);
             }
+            self.note_if_slow(queued.command, args.from(0));
         });
         self.serve();
     }
@@ -260,8 +298,8 @@ impl<'d> Run<'_, 'd> {
     }
 
     fn reading(&self, db: DbIndex) -> Read<'_> {
-        let front = self.here.front;
-        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
+        let lookups = Some(&self.here.front.stats.lookups);
+        let node = Some(&self.asked as &dyn Answering);
         Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
     }
 
@@ -275,7 +313,8 @@ impl<'d> Run<'_, 'd> {
         self.serve();
     }
 
-    /// Runs a request that may wait; `seat` is its connection's, where that is on this node and still there.
+    /// Runs a request that may wait, and gives whether it does; `seat` is its connection's, where that is on this
+    /// node and still there.
     fn wait(
         &mut self,
         request: &BatchRequest<'_>,
@@ -283,16 +322,18 @@ impl<'d> Run<'_, 'd> {
         command: Option<&'static Command>,
         seat: Option<(Seat, Style)>,
         reply: &mut Reply,
-    ) {
+    ) -> bool {
         self.version.0 += 1;
         let Origin { node, incarnation } = self.origin;
         let place = quorate_commands::Seat { node: node.0, incarnation, deadline };
-        if let Some(ticket) = self.run_one(request, command, Some(place), reply)
+        let ticket = self.run_one(request, command, Some(place), reply);
+        if let Some(ticket) = ticket
             && self.is_own
         {
             self.serving.desk.take(ticket, seat);
         }
         self.serve();
+        ticket.is_some()
     }
 
     /// Serves those who wait for what the last request has changed.
@@ -309,6 +350,18 @@ impl<'d> Run<'_, 'd> {
             rng: &mut self.rng,
             events: &mut self.events,
             desk: self.serving,
+        }
+    }
+
+    /// Looks at how long a request of a client has run that has just ended.
+    fn note_if_slow(&mut self, command: &Command, args: &[&[u8]]) {
+        self.note_until(Instant::now(), command, args);
+    }
+
+    fn note_until(&mut self, ended: Instant, command: &Command, args: &[&[u8]]) {
+        if let (Some(watch), Some(client)) = (&mut self.slow, &self.asked.client) {
+            let took = ended.saturating_duration_since(std::mem::replace(&mut watch.last, ended));
+            self.here.front.note_if_slow(&watch.tunables, client, command, took, args);
         }
     }
 
@@ -345,7 +398,7 @@ impl<'d> Run<'_, 'd> {
             rng: &mut self.rng,
             events: &mut self.events,
             // Its origin answers it, and knows its command.
-            node: answers.then_some(self.here.front as &dyn Answering),
+            node: answers.then_some(&self.asked as &dyn Answering),
         };
         quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }

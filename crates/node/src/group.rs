@@ -7,6 +7,8 @@
 //!
 //! Invariant: a group holds at least one write; a connection answers pure reads itself.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quorate_commands::{Command, Ticket, Unblock};
 use quorate_keyspace::DbIndex;
@@ -14,6 +16,7 @@ use quorate_resp::{Protocol, Request};
 
 pub use crate::desk::{Seat, Wake};
 use crate::messages::Action;
+use crate::session::Client;
 pub use crate::transaction::{Queued, Transaction, Watched};
 
 /// One request's place in a group.
@@ -89,7 +92,27 @@ pub struct Style {
 }
 
 /// Requests of one connection, in order.
-pub type Group = Vec<Slot>;
+#[derive(Debug)]
+pub struct Group {
+    /// Whose they are; nothing of it goes through the log. None where the node itself asks.
+    pub client: Option<Arc<Client>>,
+    /// The requests.
+    pub slots: Vec<Slot>,
+}
+
+impl Group {
+    /// Requests of a client.
+    pub fn of(client: Arc<Client>, slots: Vec<Slot>) -> Group {
+        Group { client: Some(client), slots }
+    }
+}
+
+/// Requests of the node itself.
+impl From<Vec<Slot>> for Group {
+    fn from(slots: Vec<Slot>) -> Group {
+        Group { client: None, slots }
+    }
+}
 
 /// Why a group has no replies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -39,6 +39,7 @@ use crate::brief::reads_take_long;
 use crate::gathering::Gathering;
 use crate::group::{Failure, Group, Seat, Slot, Style};
 use crate::messages::Action;
+use crate::session::Client;
 use crate::transaction::Transaction;
 
 /// Bounds of the origin's queues.
@@ -121,6 +122,7 @@ pub(crate) enum Place {
 /// A sealed group and the connection that waits for it.
 #[derive(Debug)]
 pub(crate) struct Sealed {
+    pub(crate) client: Option<Arc<Client>>,
     pub(crate) places: Vec<Place>,
     pub(crate) reply: oneshot::Sender<Result<Bytes, Failure>>,
 }
@@ -224,7 +226,7 @@ impl Pipeline {
     /// # Errors
     /// See [`Failure`]: refused means never executed, unknown means that nothing true can be said.
     pub(crate) async fn write(&self, group: Group) -> Result<Bytes, Failure> {
-        let bytes: usize = group.iter().map(slot_bytes).sum();
+        let bytes: usize = group.slots.iter().map(slot_bytes).sum();
         let since = Instant::now();
         let replies = loop {
             let room = self.room.notified();
@@ -315,8 +317,9 @@ impl Pipeline {
             }
             let Some(waiting) = inner.waiting.pop_front() else { break };
             inner.waiting_bytes -= waiting.bytes;
-            let places = waiting.group.into_iter().map(|slot| place(slot, &mut builder)).collect();
-            groups.push(Sealed { places, reply: waiting.reply });
+            let Group { client, slots } = waiting.group;
+            let places = slots.into_iter().map(|slot| place(slot, &mut builder)).collect();
+            groups.push(Sealed { client, places, reply: waiting.reply });
         }
         self.room.notify_waiters();
         inner.sequence += 1;

@@ -89,7 +89,7 @@ pub(crate) async fn uses(inner: Arc<Inner>, pipeline: Arc<Pipeline>) {
             _ = rounds.tick() => {}
         }
         let group = inner.front.uses.take();
-        if !group.is_empty() {
+        if !group.slots.is_empty() {
             // Uses that do not get through are forgotten: the next reads tell of the keys again.
             let _told = pipeline.write(group).await;
         }
@@ -128,7 +128,7 @@ pub(crate) async fn absent(inner: Arc<Inner>, raft: Raft, pipeline: Arc<Pipeline
         for node in absent {
             if inner.replica.read(|replicated| replicated.state.subscriptions.has(node.0)) {
                 // If it does not get through, the next round tries again.
-                let _told = pipeline.write(vec![Slot::Internal(report::forget(node))]).await;
+                let _told = pipeline.write(vec![Slot::Internal(report::forget(node))].into()).await;
             }
         }
     }

@@ -68,17 +68,23 @@ impl Machine {
         let lua = Lua::new_with(libraries, LuaOptions::new()).expect("these libraries are safe");
         let world =
             sandbox::build(&lua, &shared).expect("the prelude is tested, and memory is not limited yet");
-        let meter = shared.meter.clone();
-        let look = move |_: &Lua, _: &mlua::debug::Debug| {
-            raise::charge(&meter, STEPS_PER_LOOK as usize).map(|()| VmState::Continue)
-        };
-        // Threads of a script inherit the hook.
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(STEPS_PER_LOOK), look)
-            .expect("a hook can be set on a fresh state");
         let mut machine =
             Machine { lua, shared, world, functions: HashMap::new(), code_bytes: 0, clean_bytes: 0 };
         machine.collect();
         machine
+    }
+
+    /// Begins to count instructions. Anew for each run: where a count stands between two looks would otherwise depend
+    /// on what ran before, which is not the same on every node, and `os.clock` shows it.
+    pub(crate) fn count_instructions(&self) {
+        let meter = self.shared.meter.clone();
+        let look = move |_: &Lua, _: &mlua::debug::Debug| {
+            raise::charge(&meter, STEPS_PER_LOOK as usize).map(|()| VmState::Continue)
+        };
+        // Threads of a script inherit the hook.
+        self.lua
+            .set_global_hook(HookTriggers::new().every_nth_instruction(STEPS_PER_LOOK), look)
+            .expect("a hook that counts can be set");
     }
 
     /// The function of a piece of code, compiled once.

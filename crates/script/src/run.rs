@@ -105,6 +105,7 @@ pub(crate) fn run(
 pub(crate) fn begin(machine: &Machine, seed: u64, limits: Limits) {
     let shared = &machine.shared;
     shared.meter.begin(limits);
+    machine.count_instructions();
     shared.chance.seed(seed as u32 ^ (seed >> 32) as u32);
     shared.switches.set(Default::default());
     shared.resp3.set(false);

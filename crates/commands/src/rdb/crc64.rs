@@ -21,7 +21,12 @@ static TABLE: [u64; 256] = {
 
 /// The checksum of these bytes.
 pub fn crc64(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |crc, byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)])
+    crc64_after(0, bytes)
+}
+
+/// The checksum of bytes that follow others, whose checksum is given.
+pub fn crc64_after(crc: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(crc, |crc, byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)])
 }
 
 #[cfg(test)]

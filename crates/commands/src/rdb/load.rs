@@ -5,12 +5,9 @@ use quorate_keyspace::{
     Value,
 };
 
+use super::kind::*;
 use super::packed::{self, Visit};
-use super::{
-    Error, HASH, HASH_LISTPACK, HASH_ZIPLIST, HASH_ZIPMAP, LIST, LIST_QUICKLIST, LIST_QUICKLIST_2,
-    LIST_ZIPLIST, Reader, SET, SET_INTSET, SET_LISTPACK, SORTED_SET, SORTED_SET_2, SORTED_SET_LISTPACK,
-    SORTED_SET_ZIPLIST, STREAM, STREAM_2, STREAM_3, STRING, Shape, streams,
-};
+use super::{Error, Reader, Shape, streams};
 
 /// Reads a value of this type.
 pub fn load(kind: u8, reader: &mut Reader<'_>, shape: Shape<'_>) -> Result<Value, Error> {
@@ -26,10 +23,6 @@ pub fn load(kind: u8, reader: &mut Reader<'_>, shape: Shape<'_>) -> Result<Value
         kind => Err(Error::Type(kind)),
     }
 }
-
-/// How a node of a list of type 18 is kept.
-const NODE_PLAIN: u64 = 1;
-const NODE_PACKED: u64 = 2;
 
 fn list(kind: u8, reader: &mut Reader<'_>, shape: Shape<'_>) -> Result<Value, Error> {
     let limit = ListLimit::from_setting(shape.settings.list_max_listpack_size());
@@ -151,11 +144,23 @@ fn pairs(
     if first.is_some() { Err(Error::Damaged("a list of pairs")) } else { Ok(()) }
 }
 
-/// Visits what a run of bytes is made of.
+/// Visits what a run of bytes is made of: the string in which a value of this type is kept, or a node of a list.
+/// Pairs come as two visits.
+///
+/// # Errors
+/// The bytes are no such run, or the type has none.
+pub fn visit(kind: u8, bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    elements(kind, bytes, visit)
+}
+
 fn elements(kind: u8, bytes: &[u8], visit: Visit<'_>) -> Result<(), Error> {
     match kind {
         HASH_ZIPMAP => packed::zipmap(bytes, visit),
-        HASH_ZIPLIST | SORTED_SET_ZIPLIST => packed::ziplist(bytes, visit),
-        _ => packed::listpack(bytes, visit),
+        LIST_ZIPLIST | LIST_QUICKLIST | HASH_ZIPLIST | SORTED_SET_ZIPLIST => packed::ziplist(bytes, visit),
+        SET_INTSET => packed::intset(bytes, visit),
+        LIST_QUICKLIST_2 | SET_LISTPACK | HASH_LISTPACK | SORTED_SET_LISTPACK => {
+            packed::listpack(bytes, visit)
+        }
+        kind => Err(Error::Type(kind)),
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 /// The bytes that were compressed, of which there are `len`. `None`: damage.
-pub(super) fn decompress(mut input: &[u8], len: usize) -> Option<Vec<u8>> {
+pub fn decompress(mut input: &[u8], len: usize) -> Option<Vec<u8>> {
     // A reference of three bytes stands for 264 at most, so a length from elsewhere cannot ask for much more room.
     if len / LONGEST_REFERENCE > input.len() {
         return None;

@@ -24,6 +24,7 @@
 //! What is written is of version 10, that of Redis 7.0, and not compressed.
 
 mod crc64;
+pub mod kind;
 mod load;
 mod lzf;
 mod packed;
@@ -33,36 +34,17 @@ mod streams;
 
 use quorate_keyspace::{Seed, Value};
 
-pub use self::crc64::crc64;
-pub use self::load::load;
+pub use self::crc64::{crc64, crc64_after};
+pub use self::load::{load, visit};
+pub use self::lzf::decompress;
 pub use self::read::Reader;
 pub(crate) use self::save::string as write_string;
 use crate::Settings;
 
-/// The newest version that is read, that of Redis 7.2.
+/// The newest version of values that is read, that of Redis 7.2.
 pub const VERSION_MAX: u16 = 11;
 /// The version that is written, that of Redis 7.0.
 const VERSION: u16 = 10;
-
-const STRING: u8 = 0;
-const LIST: u8 = 1;
-const SET: u8 = 2;
-const SORTED_SET: u8 = 3;
-const HASH: u8 = 4;
-const SORTED_SET_2: u8 = 5;
-const HASH_ZIPMAP: u8 = 9;
-const LIST_ZIPLIST: u8 = 10;
-const SET_INTSET: u8 = 11;
-const SORTED_SET_ZIPLIST: u8 = 12;
-const HASH_ZIPLIST: u8 = 13;
-const LIST_QUICKLIST: u8 = 14;
-const STREAM: u8 = 15;
-const HASH_LISTPACK: u8 = 16;
-const SORTED_SET_LISTPACK: u8 = 17;
-const LIST_QUICKLIST_2: u8 = 18;
-const STREAM_2: u8 = 19;
-const SET_LISTPACK: u8 = 20;
-const STREAM_3: u8 = 21;
 
 /// Why bytes are no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

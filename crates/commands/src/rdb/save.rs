@@ -2,7 +2,8 @@
 
 use quorate_keyspace::{HashValue, StringValue, Value};
 
-use super::{HASH, LIST, SET, SORTED_SET_2, STREAM_2, STRING, streams};
+use super::kind::{HASH, LIST, SET, SORTED_SET_2, STREAM_2, STRING};
+use super::streams;
 
 /// Appends a value, its type before it.
 pub(super) fn value(value: &Value, out: &mut Vec<u8>) {

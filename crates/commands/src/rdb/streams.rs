@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 
 use quorate_keyspace::{Consumer, Group, Millis, StreamBuilder, StreamEntries, StreamId, StreamValue};
 
+use super::kind::{STREAM, STREAM_3};
 use super::save::{length, string};
-use super::{Error, Reader, STREAM, STREAM_3};
+use super::{Error, Reader};
 
 /// `entries_read` of a group that has lost count.
 const UNKNOWN: u64 = u64::MAX;

@@ -78,7 +78,7 @@ impl Host for Writing<'_, '_> {
             Err((command, error)) => return tally.refused(command, &error),
         };
         rules.may_add |= command.flags.has(Flag::Write);
-        tally.called(command, || {
+        tally.called(write.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => {
                     let now = write.now.0;
@@ -111,7 +111,7 @@ impl Host for Reading<'_> {
             Ok(command) => command,
             Err((command, error)) => return tally.refused(command, &error),
         };
-        tally.called(command, || {
+        tally.called(read.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => of_the_session(kind, args, read.now.0, &mut read.db, reply),
                 Route::Read(run) => {

@@ -4,10 +4,11 @@
 //! Invariant: an error that a script passes on as its own reply is not counted here: whoever counts replies does it.
 
 use bytes::Bytes;
+use quorate_keyspace::DbIndex;
 use quorate_resp::Value;
 use quorate_script::LogLevel;
 
-use crate::{Answering, Called, Command, Error};
+use crate::{Answering, Args, Called, Command, Error};
 
 pub(super) struct Tally<'a> {
     node: Option<&'a dyn Answering>,
@@ -21,8 +22,15 @@ impl<'a> Tally<'a> {
     }
 
     /// Runs a command, and counts it.
-    pub(super) fn called(&mut self, command: &'static Command, run: impl FnOnce() -> Value) -> Value {
+    pub(super) fn called(
+        &mut self,
+        db: DbIndex,
+        command: &'static Command,
+        args: Args<'_>,
+        run: impl FnOnce() -> Value,
+    ) -> Value {
         let Some(node) = self.node else { return run() };
+        node.begins(db, command, args);
         let (mut run, mut answer) = (Some(run), None);
         node.call(command, &mut || {
             let value = run.take().expect("a node runs what it counts once")();

@@ -107,10 +107,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         Cluster,
         Secret,
         "",
-        "Password of the default user; empty: none. Never shown.",
+        "Password of the default user; empty: none. Shown only when asked for by this name.",
     ),
-    Setting::new("masterauth", Cluster, Secret, "", "Password for a Redis master. Never shown.").kept(),
-    Setting::new("masteruser", Cluster, Text, "", "User for a Redis master.").kept(),
+    Setting::new("masterauth", Cluster, Secret, "", "Password for a Redis master.").kept(),
+    Setting::new("masteruser", Cluster, Secret, "", "User for a Redis master.").kept(),
     Setting::new(
         "slowlog-log-slower-than",
         Cluster,

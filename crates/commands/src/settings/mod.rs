@@ -3,8 +3,8 @@
 //! For: what `CONFIG SET` changes and `CONFIG GET` shows, with Redis' names, units, checks and error texts; the
 //! values that commands and the node go by. Leaves to others: reading a node's own settings from file,
 //! environment and flags (the server), and acting on a change (whoever uses the setting).
-//! Invariants: a change of several settings happens whole or not at all; secrets are never shown, not even in
-//! `Debug`; a clone is cheap and keeps its values, so that a snapshot can be taken at any moment.
+//! Invariants: a change of several settings happens whole or not at all; secrets are shown to those alone who ask for
+//! them by name, as in Redis, and never in `Debug`; a clone is cheap and keeps its values, so that a snapshot can be taken at any moment.
 
 mod cluster;
 mod kind;
@@ -96,6 +96,11 @@ static SETTINGS: [Setting; cluster::SETTINGS.len() + node::SETTINGS.len()] = {
 /// All rows.
 pub fn settings() -> &'static [Setting] {
     &SETTINGS
+}
+
+/// Whether a setting of that name is a secret.
+pub fn is_secret(name: &[u8]) -> bool {
+    SettingId::find(name).is_some_and(|id| matches!(id.row().kind, Kind::Secret))
 }
 
 /// The place of a setting in the table, found at compile time.
@@ -219,13 +224,14 @@ impl Settings {
     }
 
     /// The settings that match any of the patterns, each name once, as `CONFIG GET` shows them. A name without
-    /// wildcards is shown as it was asked for. A node's own settings come from `node`.
+    /// wildcards is shown as it was asked for; secrets are shown by their names alone. A node's own settings come from
+    /// `node`.
     pub fn get(&self, node: &Settings, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut show = |name: String, id: SettingId| {
             if found.iter().all(|(known, _)| *known != name) {
                 let values = if id.row().scope == Scope::Node { node } else { self };
-                found.push((name, values.shown(id)));
+                found.push((name, id.row().kind.render(&values.values[id.0])));
             }
         };
         for pattern in patterns {
@@ -245,14 +251,6 @@ impl Settings {
             }
         }
         found
-    }
-
-    /// A value as clients may see it.
-    fn shown(&self, id: SettingId) -> String {
-        match id.row().kind {
-            Kind::Secret => String::new(),
-            kind => kind.render(&self.values[id.0]),
-        }
     }
 
     /// The settings of a scope that differ from their defaults, as text; secrets are blotted out.

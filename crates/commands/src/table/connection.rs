@@ -8,7 +8,7 @@ use crate::SessionCommand::{
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
-use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
+use crate::{Argument, Categories, Category, Command, Flags, Group, Hidden, Route};
 
 const ROW: Command =
     Command { group: Group::Connection, categories: Categories::of(&[Category::Connection]), ..Command::ROW };
@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "auth",
         arity: -2,
         flags: Flags::of(&[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy]),
+        hidden: Hidden::From(1),
         complexity: "O(N) in the passwords of the user",
         summary: "Authenticates the connection.",
         arguments: &[Argument::new("username", String).optional(), Argument::new("password", String)],
@@ -46,6 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "hello",
         flags: Flags::of(&[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy]),
+        hidden: Hidden::Credentials,
         since: "6.0.0",
         summary: "Chooses the protocol and greets the server.",
         arguments: &[Argument::block(

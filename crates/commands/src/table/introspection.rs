@@ -5,7 +5,7 @@ use crate::SessionCommand::{ConfigResetstat, ConfigRewrite};
 use crate::command::ArgumentKind::{Pattern, String};
 use crate::config;
 use crate::introspection;
-use crate::{Argument, Categories, Category, Command, Flags, Group, Route};
+use crate::{Argument, Categories, Category, Command, Flags, Group, Hidden, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
 
@@ -190,6 +190,7 @@ const CONFIG: &[Command] = &[
         parent: Some("config"),
         arity: -4,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
+        hidden: Hidden::Secrets,
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         since: "2.0.0",
         complexity: "O(N) in the settings",

@@ -204,7 +204,11 @@ fn wake(taken: Taken, how: Wake) {
 
 fn ending(tickets: &[Ticket]) -> Group {
     let style = Style { protocol: Protocol::Resp2, silent: true };
-    tickets.iter().map(|ticket| Slot::Unblock { ticket: *ticket, how: Unblock::Gone, style }).collect()
+    tickets
+        .iter()
+        .map(|ticket| Slot::Unblock { ticket: *ticket, how: Unblock::Gone, style })
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// The desk as the apply task uses it during one entry.

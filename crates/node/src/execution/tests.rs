@@ -134,7 +134,7 @@ fn seal(group: Vec<Slot>, sequence: u64) -> (Bytes, Sealed, oneshot::Receiver<Re
     let places = group.into_iter().map(|slot| place(slot, &mut builder)).collect();
     let (reply, replies) = oneshot::channel();
     let data = builder.seal(Origin { node: NodeId(1), incarnation: 1 }, sequence);
-    (data, Sealed { places, reply }, replies)
+    (data, Sealed { client: None, places, reply }, replies)
 }
 
 fn apply(state: &mut State, index: u64, data: &[u8], groups: Vec<Sealed>, front: &Front) -> Bytes {

@@ -174,6 +174,11 @@ impl Post {
         self.arrived.notified().await;
     }
 
+    /// Whether effects wait.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.queue.lock().is_empty()
+    }
+
     /// Looks after some effects, in order, whoever calls; whether there are more.
     pub(crate) fn work(&self, limits: &OutputLimits) -> bool {
         let mut hub = self.hub.lock();

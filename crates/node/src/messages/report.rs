@@ -98,7 +98,7 @@ impl Post {
             self.owes().await;
             loop {
                 if self.take_doubt() {
-                    if write(vec![Slot::Internal(compare())]).await.is_err() {
+                    if write(vec![Slot::Internal(compare())].into()).await.is_err() {
                         self.doubt();
                         tokio::time::sleep(PAUSE).await;
                         continue;
@@ -110,7 +110,7 @@ impl Post {
                 if owed.is_empty() {
                     break;
                 }
-                match write(vec![Slot::Internal(count(&owed))]).await {
+                match write(vec![Slot::Internal(count(&owed))].into()).await {
                     Ok(_) => {}
                     Err(Failure::Refused(_)) => {
                         self.give_back(owed);

@@ -112,9 +112,13 @@ impl Tracking {
                 table.items += 1;
             }
         }
-        while keys_max > 0 && table.keys.len() > keys_max {
-            let Some(some) = table.keys.keys().find(|key| !keys.contains(key)).cloned() else { break };
-            table.invalidate(&some, None, &self.clients, limits);
+        table.shrink(keys_max, keys, &self.clients, limits);
+    }
+
+    /// Forgets keys beyond as many as may be remembered from now on.
+    pub(crate) fn limit(&self, keys_max: usize, limits: &OutputLimits) {
+        if self.is_on() {
+            self.table.lock().shrink(keys_max, &[], &self.clients, limits);
         }
     }
 
@@ -144,6 +148,15 @@ impl Tracking {
 }
 
 impl Table {
+    /// Forgets keys beyond so many (0: any number), but for those that have just come.
+    fn shrink(&mut self, keys_max: usize, new: &[Bytes], clients: &ClientRegistry, limits: &OutputLimits) {
+        let surplus = if keys_max == 0 { 0 } else { self.keys.len().saturating_sub(keys_max) };
+        let old = self.keys.keys().filter(|key| !new.contains(key));
+        for key in old.take(surplus).cloned().collect::<Vec<_>>() {
+            self.invalidate(&key, None, clients, limits);
+        }
+    }
+
     fn invalidate(
         &mut self,
         key: &[u8],
@@ -194,7 +207,9 @@ impl Table {
 impl Tracker {
     /// Says that these keys have changed, or that all may have.
     fn tell(&self, keys: Option<&[&[u8]]>, clients: &ClientRegistry, limits: &OutputLimits) {
+        // One that says goodbye is still there for a moment, and hears nothing any more.
         let other = if self.redirect == 0 { None } else { clients.get(self.redirect) };
+        let other = other.filter(|other| !other.is_deaf());
         let is_redirected = self.redirect != 0;
         if is_redirected && other.is_none() {
             self.client.set_broken_redirect();

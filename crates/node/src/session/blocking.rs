@@ -18,11 +18,12 @@ use quorate_keyspace::Millis;
 use quorate_resp::Request;
 use tokio::sync::oneshot;
 
+use super::answering::Asked;
 use super::backend::Backend;
 use super::execute::{Step, read_one};
 use super::registry::Client;
 use super::{Flow, Session, replies};
-use crate::group::{Failure, Seat, Slot, Style, Wake};
+use crate::group::{Failure, Group, Seat, Slot, Style, Wake};
 
 /// The reply to a client whose wait somebody has ended.
 pub(super) const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
@@ -104,7 +105,7 @@ impl<B: Backend> Session<B> {
     ) -> Step {
         let started = Instant::now();
         let index = self.stats_index(command);
-        let mut deadline = None;
+        let (mut deadline, mut has_waited) = (None, false);
         let (reply, shown) = loop {
             let (wake, woken) = oneshot::channel();
             let ticket = Arc::clone(&self.client.ticket);
@@ -122,9 +123,9 @@ impl<B: Backend> Session<B> {
                 style,
                 seat: Seat { deadline, ticket, wake },
             };
-            match self.backend.write(vec![slot]).await {
+            match self.backend.write(Group::of(self.client.handle(), vec![slot])).await {
                 Ok(reply) if !reply.is_empty() => break (reply, true),
-                Ok(_) => {}
+                Ok(_) => has_waited = true,
                 Err(Failure::Refused(text)) => return self.refused(command, style, &text),
                 Err(Failure::Unknown) => return Step::Close,
             }
@@ -136,7 +137,13 @@ impl<B: Backend> Session<B> {
                 Some(Wake::Unknown) | None => return Step::Close,
             }
         };
-        let stats = &self.backend.front().stats;
+        let front = self.backend.front();
+        if has_waited {
+            // It has run in no time, or else it would not have waited.
+            let args: Vec<&[u8]> = request.args().collect();
+            front.note_if_slow(&self.tunables, &self.client, command, Duration::ZERO, &args);
+        }
+        let stats = &front.stats;
         let error = replies::error_text(&reply);
         stats.called(index, started.elapsed(), error.is_some());
         if let Some(text) = error {
@@ -235,13 +242,14 @@ impl<B: Backend> Session<B> {
 
     /// Runs a read once; its reply stays only if it is one.
     fn try_read(&mut self, command: &'static Command, request: &Request, style: Style, now: Millis) -> Look {
-        let Session { backend, reply, seed, db, .. } = self;
+        let Session { backend, client, reply, seed, db, .. } = self;
         let (start, started) = (reply.len(), Instant::now());
         let front = backend.front();
+        let asked = Asked::new(front, Some(client.handle()));
         let is_first = now != Millis(0);
         let failed = backend.with_state(|state| {
             let now = now.max(state.clock);
-            let node = Some(front as &dyn Answering);
+            let node = Some(&asked as &dyn Answering);
             let read = Read { state, db: *db, now, seed: *seed, node, lookups: Some(&front.stats.lookups) };
             read_one(front, &read, command, request, Style { silent: false, ..style }, reply)
         });
@@ -282,7 +290,7 @@ impl<B: Backend> Session<B> {
             return Ok(Flow::Continue);
         }
         let slot = Slot::Unblock { ticket: Ticket(ticket), how, style: self.style(false) };
-        match self.backend.write(vec![slot]).await {
+        match self.backend.write(vec![slot].into()).await {
             Ok(reply) => self.reply.raw(&reply),
             Err(Failure::Refused(text)) => return Err(Error::text(text)),
             Err(Failure::Unknown) => return Ok(Flow::Close),

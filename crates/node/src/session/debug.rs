@@ -2,7 +2,9 @@
 //!
 //! For: `DEBUG` as Redis' own test suite uses it against a server that it did not start.
 //! Leaves to others: who may use it (the node's setting `enable-debug-command`).
-//! Invariant: nothing here changes data, stops the node or holds it up.
+//! Invariant: nothing here changes data, stops the node or holds up anybody but the client that asks.
+
+use std::time::Duration;
 
 use quorate_commands::{Args, Error, State};
 use quorate_keyspace::{Entry, Millis, Seed, StreamId, Value};
@@ -16,6 +18,9 @@ const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-co
                            configuration file, and then restart the server.";
 const WRONG_TYPE_NAME: &str = "ERR Wrong protocol type name. Please use one of the following: \
                                string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+
+/// Longest `DEBUG SLEEP`.
+const SLEEP_SECONDS_MAX: f64 = 60.0;
 
 impl<B: Backend> Session<B> {
     pub(super) async fn debug(&mut self, args: Args<'_>) -> Result<(), Error> {
@@ -42,10 +47,11 @@ impl<B: Backend> Session<B> {
                 self.reply.ok()
             }
             (b"help", 2) => self.debug_help(),
-            (b"sleep", _) => {
-                return Err(Error::text(
-                    "ERR DEBUG SLEEP is refused: it would hold up all clients of the node",
-                ));
+            (b"sleep", 3) => {
+                let seconds = quorate_resp::parse_f64(&args[2]).filter(|seconds| !seconds.is_nan());
+                let seconds = seconds.unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                self.reply.ok();
             }
             _ => {
                 let name = String::from_utf8_lossy(&args[1]).into_owned();
@@ -157,6 +163,8 @@ impl<B: Backend> Session<B> {
             "    Reply with a test value of that type.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Accepted without effect: expired keys are removed in the order of the log.",
+            "SLEEP <seconds>",
+            "    Answer after so many seconds, a minute at most. Other clients do not wait.",
             "HELP",
             "    Print this help.",
         ];

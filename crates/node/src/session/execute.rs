@@ -24,6 +24,7 @@ use quorate_resp::{Reply, Request};
 use smallvec::SmallVec;
 
 use super::admit::is_exec;
+use super::answering::Asked;
 use super::backend::Backend;
 use super::blocking::may_wait;
 use super::outcome::TransactionStats;
@@ -71,12 +72,24 @@ impl<B: Backend> Session<B> {
     pub async fn execute(&mut self, requests: &mut VecDeque<Request>) -> Flow {
         self.refresh();
         self.now = Instant::now();
+        self.hear();
         let flow = self.execute_some(requests).await;
         if flow == Flow::Close {
             self.client.closing.store(true, Relaxed);
             requests.clear();
         }
         flow
+    }
+
+    /// Whoever is told of changes hears of all that this node has applied before it asks again: a write that anybody
+    /// has been answered comes before the replies that follow.
+    fn hear(&mut self) {
+        let post = &self.backend.front().post;
+        let listens = self.tracking.is_some() || self.subscriber.is_some();
+        if listens && self.pending.is_empty() && post.has_work() {
+            while post.work(&self.tunables.output_limits) {}
+            self.take_mail();
+        }
     }
 
     async fn execute_some(&mut self, requests: &mut VecDeque<Request>) -> Flow {
@@ -154,7 +167,11 @@ impl<B: Backend> Session<B> {
             return Step::Taken;
         }
         let style = self.style(silent);
-        self.show_to_monitors(command, &request);
+        // A change of database is shown with the new one, once it is made.
+        let selects = matches!(command.route, Route::Session(SessionCommand::Select));
+        if !selects {
+            self.show_to_monitors(command, &request);
+        }
         match command.route {
             Route::Session(SessionCommand::Exec) => self.exec(command, request, style).await,
             Route::Write(_) if waits => self.wait_for_turn(command, request, style).await,
@@ -174,10 +191,16 @@ impl<B: Backend> Session<B> {
                 self.pending.push(Slot::Write { db: self.db, command, request, style });
                 Step::Taken
             }
-            Route::Session(kind) => match self.session_command(kind, stats, &request, silent).await {
-                Flow::Close => Step::Close,
-                Flow::Continue | Flow::More => Step::Taken,
-            },
+            Route::Session(kind) => {
+                let flow = self.session_command(kind, stats, &request, silent).await;
+                if selects {
+                    self.show_to_monitors(command, &request);
+                }
+                match flow {
+                    Flow::Close => Step::Close,
+                    Flow::Continue | Flow::More => Step::Taken,
+                }
+            }
             Route::Container | Route::Unsupported => {
                 let error = Error::Unsupported(command.full_name());
                 let args: ArgList<'_> = request.args().collect();
@@ -269,9 +292,9 @@ impl<B: Backend> Session<B> {
         }
         let took = started.elapsed();
         self.backend.front().stats.called(stats, took, failed);
-        if !holds_secrets(kind) {
-            note_if_slow(self, took, request);
-        }
+        let args: ArgList<'_> = request.args().collect();
+        let command = self.backend.front().stats.command(stats);
+        self.backend.front().note_if_slow(&self.tunables, &self.client, command, took, &args);
         flow
     }
 
@@ -323,6 +346,7 @@ impl<B: Backend> Session<B> {
         let mut next = 0;
         let Session { backend, pending, reply, seed, tunables, client, .. } = self;
         let front = backend.front();
+        let asked = Asked::new(front, Some(client.handle()));
         backend.with_state(|state| {
             let start = Instant::now();
             let mut last = start;
@@ -337,10 +361,14 @@ impl<B: Backend> Session<B> {
                     Slot::Transaction(transaction) => {
                         let now = now.max(state.clock);
                         let begin = reply.len();
-                        let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
+                        let (node, lookups) = (Some(&asked as &dyn Answering), Some(&front.stats.lookups));
                         let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups };
+                        let mut started = last;
                         transaction.read(read, reply, |read, command, args| {
                             front.uses.note(read, command, args);
+                            let took = started.elapsed();
+                            front.note_if_slow(tunables, client, command, took, args.from(0));
+                            started += took;
                         });
                         let parts = TransactionStats::of(&front.stats, transaction);
                         let shown = (!transaction.style.silent).then(|| &reply.as_bytes()[begin..]);
@@ -362,7 +390,7 @@ impl<B: Backend> Session<B> {
                 };
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
-                let (node, lookups) = (Some(front as &dyn Answering), Some(&front.stats.lookups));
+                let (node, lookups) = (Some(&asked as &dyn Answering), Some(&front.stats.lookups));
                 let read = Read { state, db, now, seed: *seed, node, lookups };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
@@ -370,8 +398,8 @@ impl<B: Backend> Session<B> {
                 last = end;
                 front.stats.called(front.stats.index(command), took, failed);
                 if tunables.slow.is_some_and(|slow| took >= slow) {
-                    let entries_max = tunables.slow_entries_max;
-                    front.slowlog.note(entries_max, took, request.args(), &client.origin.addr, client.name());
+                    let args: ArgList<'_> = request.args().collect();
+                    front.note_if_slow(tunables, client, command, took, &args);
                 }
                 if last - start > READ_SLICE || reply.len() >= OUTPUT_BYTES_PAUSE {
                     break;
@@ -384,7 +412,7 @@ impl<B: Backend> Session<B> {
 
     async fn flush_group(&mut self) -> Flow {
         let outline = self.outline();
-        let group: Group = std::mem::take(&mut self.pending);
+        let group = Group::of(self.client.handle(), std::mem::take(&mut self.pending));
         let settings = std::mem::take(&mut self.pending_settings);
         let start = Instant::now();
         let result = self.backend.write(group).await;
@@ -462,14 +490,6 @@ pub(super) fn read_one(
     failed
 }
 
-fn note_if_slow<B: Backend>(session: &Session<B>, took: Duration, request: &Request) {
-    let Session { tunables, client, backend, .. } = session;
-    if tunables.slow.is_some_and(|slow| took >= slow) {
-        let log = &backend.front().slowlog;
-        log.note(tunables.slow_entries_max, took, request.args(), &client.origin.addr, client.name());
-    }
-}
-
 /// Commands that tell of the program and not of data need no barrier: they have Redis' flags for what may run
 /// while the data is not there.
 pub(super) fn needs_barrier(slot: &Slot) -> bool {
@@ -530,9 +550,4 @@ fn answered_in_place(kind: SessionCommand) -> bool {
             | Select
             | Unwatch
     )
-}
-
-/// Requests that must never be shown to others.
-fn holds_secrets(kind: SessionCommand) -> bool {
-    matches!(kind, SessionCommand::Auth | SessionCommand::Hello)
 }

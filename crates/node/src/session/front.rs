@@ -119,6 +119,7 @@ impl Front {
         if self.tunables.read().settings != *settings {
             self.uses.refresh(settings);
             let tunables = Arc::new(Tunables::of(settings));
+            self.post.tracking.limit(tunables.tracked_keys_max, &tunables.output_limits);
             *self.tunables.write() = tunables;
             self.version.fetch_add(1, Ordering::Release);
         }

@@ -146,6 +146,11 @@ impl Client {
         true
     }
 
+    /// Takes no mail any more: the connection is about to end, and what comes now would be lost unnoticed.
+    pub fn go_deaf(&self) {
+        self.mailbox.close();
+    }
+
     /// Whether mail waits.
     pub fn has_mail(&self) -> bool {
         self.mailbox.bytes.load(Acquire) > 0

@@ -23,7 +23,7 @@
 
 mod acl;
 mod admit;
-mod answering;
+pub(crate) mod answering;
 mod backend;
 mod blocking;
 mod client;

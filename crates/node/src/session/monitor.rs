@@ -1,19 +1,20 @@
 //! `MONITOR`: every command that clients of this node have run, as Redis writes it.
 //!
-//! For: the lines, and what is left out of them. Leaves to others: who gets them (`crate::messages`). The commands that
-//! a script calls are not shown, as they run on every node.
+//! For: the lines, and what is left out of them. Leaves to others: who gets them (`crate::messages`), and where a
+//! password is (`quorate_commands::Hidden`). What a script calls is shown on the node whose client has asked for it.
 //! Invariant: no password is ever shown.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_commands::{Command, Flag, Route, SessionCommand};
+use quorate_commands::{Args, Command, Flag, Route, SessionCommand};
+use quorate_keyspace::DbIndex;
 use quorate_resp::Request;
 
-use super::Session;
 use super::backend::Backend;
 use super::server::unix_time;
+use super::{Client, Session};
 use crate::messages::Post;
 
 /// A connection that watches. Its end is the end of that.
@@ -56,36 +57,42 @@ impl<B: Backend> Session<B> {
     }
 
     fn tell_monitors(&self, command: &Command, request: &Request) {
-        if command.flags.has(Flag::Admin) {
-            return;
+        if may_show(command) {
+            let args: Vec<&[u8]> = request.args().collect();
+            let line = line(self.db, Speaker::Client(&self.client), command, &args);
+            self.backend.front().post.monitors.tell(&line, &self.tunables.output_limits);
         }
-        let front = self.backend.front();
-        let now = unix_time();
-        let addr = match (self.client.origin.unix, self.client.origin.addr.strip_suffix(":0")) {
-            (true, Some(path)) => format!("unix:{path}"),
-            _ => self.client.origin.addr.clone(),
-        };
-        let mut line = format!("+{}.{:06} [{} {addr}]", now.as_secs(), now.subsec_micros(), self.db);
-        let hidden = hidden_from(command, request);
-        for (i, arg) in request.args().enumerate() {
-            line.push(' ');
-            write_quoted(&mut line, if i >= hidden.0 && i < hidden.1 { b"(redacted)" } else { arg });
-        }
-        line.push_str("\r\n");
-        front.post.monitors.tell(&Bytes::from(line), &self.tunables.output_limits);
     }
 }
 
-/// The arguments, from one up to another, that hold a secret.
-fn hidden_from(command: &Command, request: &Request) -> (usize, usize) {
-    match command.route {
-        Route::Session(SessionCommand::Auth) => (1, request.len()),
-        Route::Session(SessionCommand::Hello) => {
-            let auth = request.args().position(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
-            auth.map_or((0, 0), |at| (at + 1, at + 3))
-        }
-        _ => (0, 0),
+/// Who has asked for a command.
+pub(super) enum Speaker<'a> {
+    Client(&'a Client),
+    Script,
+}
+
+/// Whether a command may be shown at all.
+pub(super) fn may_show(command: &Command) -> bool {
+    !command.flags.has(Flag::Admin)
+}
+
+/// What monitors are told of a request.
+pub(super) fn line(db: DbIndex, speaker: Speaker<'_>, command: &Command, args: &[&[u8]]) -> Bytes {
+    let now = unix_time();
+    let addr = match speaker {
+        Speaker::Script => "lua".to_owned(),
+        Speaker::Client(client) => match client.origin.addr.strip_suffix(":0") {
+            Some(path) if client.origin.unix => format!("unix:{path}"),
+            _ => client.origin.addr.clone(),
+        },
+    };
+    let mut line = format!("+{}.{:06} [{db} {addr}]", now.as_secs(), now.subsec_micros());
+    for arg in command.hidden.shown(Args::new(args)) {
+        line.push(' ');
+        write_quoted(&mut line, arg);
     }
+    line.push_str("\r\n");
+    Bytes::from(line)
 }
 
 /// Writes an argument between quotes, with escapes for what is not printable.

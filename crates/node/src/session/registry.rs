@@ -80,6 +80,8 @@ pub struct Client {
     pub(super) tracking: AtomicU64,
     pub(super) tracks_by_prefix: AtomicBool,
     pub(super) broken_redirect: AtomicBool,
+    /// What the script under way reads is remembered for it.
+    pub(super) keeps_script_reads: AtomicBool,
     pub(super) monitoring: AtomicBool,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(super) subscriptions: [AtomicUsize; 3],
@@ -151,6 +153,7 @@ impl ClientRegistry {
             tracking: AtomicU64::new(0),
             tracks_by_prefix: AtomicBool::new(false),
             broken_redirect: AtomicBool::new(false),
+            keeps_script_reads: AtomicBool::new(false),
             monitoring: AtomicBool::new(false),
             subscriptions: Default::default(),
             queued: AtomicI64::new(-1),

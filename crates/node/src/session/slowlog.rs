@@ -2,7 +2,7 @@
 //!
 //! For: `SLOWLOG`. Leaves to others: measuring, and the settings' values (`front`).
 //! Invariants: at most `slowlog-max-len` entries, each of bounded size, as in Redis; secrets never get in.
-//! Time in the log is time of running: for writes, the node notes them at apply.
+//! Time in the log is time of running: for writes, the node notes them at apply (`crate::execution`).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +19,7 @@ use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
 use tokio::sync::Notify;
 
+use super::answering::Asked;
 use super::backend::{Admission, Backend, NodeFacts, ReadMode};
 use super::front::Front;
 use super::server::unix_time;
@@ -110,7 +112,7 @@ impl Solo {
 
     /// Lets time pass for those who wait, as a cluster's leader does by itself.
     pub fn tick(&self) {
-        self.apply(Vec::new());
+        self.apply(Vec::new().into());
     }
 
     /// Whether a client has stopped the node.
@@ -148,11 +150,12 @@ impl Solo {
             rng: Rng::from_u64(self.applied.load(Relaxed)),
             events: Events::new(state_events),
             serving: Serving::new(&self.desk),
+            asked: Asked::new(&self.front, group.client),
         };
         step.events.set_wants_messages(true);
         step.service(self.version()).time_out(now);
         let mut replies = Reply::new(Protocol::Resp2);
-        for slot in group {
+        for slot in group.slots {
             self.slot(&mut step, slot, &mut replies);
             step.service(self.version()).serve();
             step.collect();
@@ -179,7 +182,7 @@ impl Solo {
                 let unchanged = is_unchanged(step.state, step.state.clock, transaction.watched());
                 let version = self.version();
                 transaction.answer(unchanged, replies, |queued, args, reply| {
-                    step.run(self, queued.db, version, None, (queued.command, args), reply);
+                    step.run(queued.db, version, None, (queued.command, args), reply);
                 });
                 return;
             }
@@ -210,7 +213,7 @@ impl Solo {
             deadline: seat.deadline,
         });
         let version = self.version();
-        let ticket = step.run(self, db, version, place, (command, Args::new(&args)), replies);
+        let ticket = step.run(db, version, place, (command, Args::new(&args)), replies);
         if style.silent {
             replies.truncate(start);
         }
@@ -226,21 +229,27 @@ struct Step<'a, 'd> {
     rng: Rng,
     events: Events,
     serving: Serving<'d>,
+    asked: Asked<'a>,
 }
 
 impl<'d> Step<'_, 'd> {
     fn run(
         &mut self,
-        solo: &Solo,
         db: DbIndex,
         version: Version,
         seat: Option<quorate_commands::Seat>,
         (command, args): (&Command, Args<'_>),
         reply: &mut Reply,
     ) -> Option<Ticket> {
-        let (now, node) = (self.state.clock, Some(&solo.front as &dyn Answering));
+        let (now, node) = (self.state.clock, Some(&self.asked as &dyn Answering));
+        let started = Instant::now();
         let context = WriteContext { db, now, version, rng: &mut self.rng, events: &mut self.events, node };
-        write_or_wait(self.state, context, seat, command, args, reply)
+        let ticket = write_or_wait(self.state, context, seat, command, args, reply);
+        if let (None, Some(client)) = (ticket, &self.asked.client) {
+            let front = self.asked.front;
+            front.note_if_slow(&front.tunables(), client, command, started.elapsed(), args.from(0));
+        }
+        ticket
     }
 
     /// Moves what was emitted to the effects.
@@ -252,7 +261,7 @@ impl<'d> Step<'_, 'd> {
     }
 
     fn service(&mut self, version: Version) -> Service<'_, Serving<'d>> {
-        let Step { state, rng, events, serving } = self;
+        let Step { state, rng, events, serving, .. } = self;
         Service { state, version, rng, events, desk: serving }
     }
 }
@@ -267,7 +276,7 @@ fn writes(slot: &Slot) -> bool {
 
 impl Backend for Solo {
     async fn write(&self, group: Group) -> Result<Bytes, Failure> {
-        assert!(group.iter().any(writes), "a group holds a write");
+        assert!(group.slots.iter().any(writes), "a group holds a write");
         self.groups.fetch_add(1, Relaxed);
         loop {
             let released = self.released.notified();
@@ -293,7 +302,7 @@ impl Backend for Solo {
 
     fn abandon(&self, ticket: Ticket) {
         let style = Style { protocol: Protocol::Resp2, silent: true };
-        self.apply(vec![Slot::Unblock { ticket, how: Unblock::Gone, style }]);
+        self.apply(vec![Slot::Unblock { ticket, how: Unblock::Gone, style }].into());
     }
 
     fn wait_for<'a>(&self, db: DbIndex, keys: impl Iterator<Item = &'a [u8]>) -> Reader {

@@ -174,7 +174,7 @@ impl<B: Backend> Session<B> {
                 })));
             });
             let group = vec![Slot::Internal(report::count(&counts)), Slot::Act(Act(action))];
-            match self.backend.write(group).await {
+            match self.backend.write(group.into()).await {
                 Ok(_) => {}
                 Err(Failure::Refused(text)) => return Err(Error::text(text)),
                 Err(Failure::Unknown) => return Ok(Flow::Close),

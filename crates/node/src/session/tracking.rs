@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use quorate_commands::{Args, Command, Error, Flag, Group};
@@ -75,7 +76,8 @@ impl<B: Backend> Session<B> {
                 }
                 let id = args.integer(at + 1)?;
                 options.redirect = u64::try_from(id).unwrap_or(0);
-                if self.backend.front().clients.get(options.redirect).is_none() {
+                let other = self.backend.front().clients.get(options.redirect);
+                if other.is_none_or(|other| other.is_deaf()) {
                     return Err(Error::text("ERR The client ID you want redirect to does not exist"));
                 }
                 at += 1;
@@ -205,11 +207,19 @@ impl<B: Backend> Session<B> {
             let author = Action::new(move |effects| effects.push(Effect::Author(Some(id))));
             self.pending.push(Slot::Act(Act(author)));
         }
-        if bcast || optin && !caching || optout && caching {
-            return;
+        let keeps = !(bcast || optin && !caching || optout && caching);
+        let (mut keys, mut has_script) = (Vec::new(), false);
+        for (command, request) in requests {
+            has_script |= command.group == Group::Scripting;
+            let args: Vec<&[u8]> = request.args().collect();
+            keys.extend(read_keys(command, Args::new(&args)));
         }
-        let keys: Vec<Bytes> = requests.flat_map(|(command, request)| read_keys(command, request)).collect();
-        if keys.is_empty() {
+        if has_script {
+            let client = self.client.handle();
+            let keep = Action::new(move |_| client.keeps_script_reads.store(keeps, Relaxed));
+            self.pending.push(Slot::Act(Act(keep)));
+        }
+        if keys.is_empty() || !keeps {
             return;
         }
         let post = Arc::clone(&mode.post);
@@ -220,15 +230,14 @@ impl<B: Backend> Session<B> {
 }
 
 /// The keys of a request that its client may keep.
-fn read_keys(command: &Command, request: &Request) -> Vec<Bytes> {
-    // What a script reads is not known before it runs: the keys that it is given are as good.
-    let reads = command.flags.has(Flag::Readonly) || command.group == Group::Scripting;
-    if !reads || command.flags.has(Flag::Pubsub) {
+pub(super) fn read_keys(command: &Command, args: Args<'_>) -> Vec<Bytes> {
+    // What a script reads is not known before it runs, whatever keys it is given: each of its commands is seen then.
+    let is_script = command.group == Group::Scripting;
+    if !command.flags.has(Flag::Readonly) || is_script || command.flags.has(Flag::Pubsub) {
         return Vec::new();
     }
-    let args: Vec<&[u8]> = request.args().collect();
-    let positions = quorate_commands::keys(command, Args::new(&args)).unwrap_or_default();
-    positions.into_iter().map(|key| Bytes::copy_from_slice(args[key.index])).collect()
+    let positions = quorate_commands::keys(command, args).unwrap_or_default();
+    positions.into_iter().map(|key| Bytes::copy_from_slice(&args[key.index])).collect()
 }
 
 fn check_options(new: Options, old: Option<Options>, has_prefixes: bool) -> Result<(), Error> {

@@ -25,11 +25,12 @@ use quorate_commands::{Answering, Args, Command, Error, Read, Route, SessionComm
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request, parse_i64};
 
+use super::answering::Asked;
 use super::backend::Backend;
 use super::execute::{Step, needs_barrier};
 use super::stats::StatsIndex;
 use super::{Flow, Session, replies};
-use crate::group::{Failure, Queued, Slot, Style, Transaction, Watched};
+use crate::group::{Failure, Group, Queued, Slot, Style, Transaction, Watched};
 
 /// Bytes of commands and watched keys that one transaction may hold. It travels between nodes in one message.
 pub const TRANSACTION_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -336,21 +337,28 @@ impl<B: Backend> Session<B> {
         let Slot::Transaction(transaction) = slot else { unreachable!("it was made one above") };
         if transaction.writes() {
             group.push(Slot::Transaction(transaction));
-            return self.backend.write(group).await;
+            return self.backend.write(Group::of(self.client.handle(), group)).await;
         }
         let now = if asks { self.backend.barrier(self.read_mode).await? } else { Millis(0) };
         let mut reply = Reply::new(transaction.style.protocol);
         let front = self.backend.front();
+        let asked = Asked::new(front, Some(self.client.handle()));
         self.backend.with_state(|state| {
             for slot in group {
                 if let Slot::Act(act) = slot {
                     act.0.run(&mut Vec::new());
                 }
             }
-            let (now, node) = (now.max(state.clock), Some(front as &dyn Answering));
+            let (now, node) = (now.max(state.clock), Some(&asked as &dyn Answering));
             let lookups = Some(&front.stats.lookups);
             let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };
-            transaction.read(read, &mut reply, |read, command, args| front.uses.note(read, command, args));
+            let mut started = Instant::now();
+            transaction.read(read, &mut reply, |read, command, args| {
+                front.uses.note(read, command, args);
+                let took = started.elapsed();
+                front.note_if_slow(&self.tunables, &self.client, command, took, args.from(0));
+                started += took;
+            });
         });
         Ok(reply.take())
     }

@@ -88,6 +88,6 @@ impl Uses {
             let request = Request::from_args(std::iter::once(&b"TOUCH"[..]).chain(names));
             Slot::Write { db: keys[0].0, command, request, style }
         });
-        requests.collect()
+        requests.collect::<Vec<_>>().into()
     }
 }

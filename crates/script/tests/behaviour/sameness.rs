@@ -35,6 +35,17 @@ fn each_script_is_the_same_on_every_fresh_machine() {
     }
 }
 
+/// Instructions are counted by the thousand, and what is left of a thousand must not be left to the next script.
+#[test]
+fn the_clock_does_not_show_how_much_ran_before() {
+    let clock = "for i = 1, 700 do end return tostring(os.clock())";
+    let alone = fresh(clock);
+    for before in ["return 1", "for i = 1, 400 do end", "for i = 1, 777 do end", "while true do end"] {
+        run(before);
+        assert_eq!(run(clock), alone, "after {before}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
 

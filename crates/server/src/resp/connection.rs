@@ -164,6 +164,8 @@ impl<B: Backend, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<B, R, W
                 },
             }
         };
+        // Whoever wants to tell it something is to know that nobody listens.
+        self.client.go_deaf();
         if end == End::AfterReplies {
             tokio::select! {
                 () = killed => {}

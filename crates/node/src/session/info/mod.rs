@@ -23,6 +23,8 @@ struct Facts<'a> {
     data_bytes: u64,
     /// Requests that wait, of all nodes' clients.
     waiters: usize,
+    /// Keys that they wait for, and those that clients of this node wait to read.
+    awaited_keys: usize,
     /// Keys, and those of them that expire, by database.
     databases: Vec<(DbIndex, usize, usize)>,
     /// Channels, patterns and shard channels that anybody in the cluster is subscribed to.
@@ -54,20 +56,28 @@ const SECTIONS: [(&str, bool, Section); 14] = [
 impl<B: Backend> Session<B> {
     pub(super) fn info(&mut self, args: Args<'_>) {
         let wanted = Wanted::of(args.from(1));
+        let front = self.backend.front();
+        if front.post.tracking.is_on() {
+            // What has been changed before is to be known in the figures.
+            while front.post.work(&self.tunables.output_limits) {}
+        }
         let databases = |state: &quorate_commands::State| {
             let sizes = |db| (db, state.keyspace.db(db).len(), state.keyspace.db(db).expiring_len());
             let databases = DbIndex::all().map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
             let subscriptions = SubscriptionKind::ALL.map(|kind| state.subscriptions.len(kind));
             let bytes = state.keyspace.memory_bytes() as u64;
-            (bytes, state.waiters.len(), databases, subscriptions, state.scripts.clone())
+            let awaited = DbIndex::all().map(|db| state.keyspace.db(db).awaited_len()).sum::<usize>();
+            (bytes, (state.waiters.len(), awaited), databases, subscriptions, state.scripts.clone())
         };
-        let (data_bytes, waiters, databases, subscriptions, scripts) = self.take_settings(databases);
+        let (data_bytes, (waiters, awaited_keys), databases, subscriptions, scripts) =
+            self.take_settings(databases);
         let facts = Facts {
             front: self.backend.front(),
             tunables: &self.tunables,
             node: self.backend.facts(),
             data_bytes,
             waiters,
+            awaited_keys,
             databases,
             subscriptions,
             scripts,

@@ -18,6 +18,7 @@ pub(super) fn clients(facts: &Facts<'_>, text: &mut String) {
     line(text, "blocked_clients", facts.front.clients.all().iter().filter(|c| c.is_blocked()).count());
     line(text, "tracking_clients", facts.front.post.tracking.figures().clients);
     line(text, "clients_in_timeout_table", 0);
+    line(text, "total_blocking_keys", facts.awaited_keys);
 }
 
 pub(super) fn memory(facts: &Facts<'_>, text: &mut String) {

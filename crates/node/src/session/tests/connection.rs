@@ -109,6 +109,7 @@ async fn secrets_never_get_into_the_slow_log() {
     talk.say("GET a").await;
     let log = talk.say("SLOWLOG GET").await;
     assert!(log.contains("GET") && !log.contains("secret"), "{log}");
+    assert!(log.contains("|AUTH|$10|(redacted)|"), "{log}");
 }
 
 #[tokio::test]

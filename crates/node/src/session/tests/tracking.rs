@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Talk, check};
-use crate::session::Solo;
+use crate::session::{Backend, Solo};
 
 fn invalidated(keys: &[&str]) -> String {
     let mut text = format!(">2|$10|invalidate|*{}|", keys.len());
@@ -158,7 +158,8 @@ async fn commands_are_shown_without_secrets() {
         shown.split_terminator('|').map(|line| line.split_once(" [").expect("a time").1).collect();
     let expected = [
         r#"0 127.0.0.1:5000] "SET" "k" "v""#,
-        r#"0 127.0.0.1:5000] "SELECT" "2""#,
+        // It is shown once it is done.
+        r#"2 127.0.0.1:5000] "SELECT" "2""#,
         r#"2 127.0.0.1:5000] "MULTI""#,
         r#"2 127.0.0.1:5000] "GET" "k""#,
         r#"2 127.0.0.1:5000] "EXEC""#,
@@ -167,4 +168,117 @@ async fn commands_are_shown_without_secrets() {
     ];
     assert_eq!(lines, expected);
     assert!(shown.starts_with('+'));
+}
+
+#[tokio::test]
+async fn of_a_script_what_it_reads_is_told_and_not_what_it_is_given() {
+    let (mut one, mut two) = two("").await;
+    for (script, told) in [
+        ("EVAL return(redis.call('set','x','1')) 2 a b", None),
+        ("EVAL redis.call('set','x','1');return(redis.call('get',KEYS[2])) 2 a b", Some("b")),
+        ("EVAL_RO return(redis.call('ping')) 2 a b", None),
+        ("EVAL_RO return(redis.call('get','a')) 1 b", Some("a")),
+        ("MULTI\nSET x 1\nEVAL return(redis.call('get','a')) 0\nEXEC", Some("a")),
+        ("MULTI\nEVAL_RO return(redis.call('get','a')) 0\nEXEC", Some("a")),
+    ] {
+        one.say(script).await;
+        assert_eq!(one.mail(), "", "{script}");
+        two.say("SET a 1\nSET b 1").await;
+        let expected = told.map(|key| invalidated(&[key])).unwrap_or_default();
+        assert_eq!(one.mail(), expected, "{script}");
+    }
+    // What it reads and changes has changed for its client, too.
+    one.say("EVAL redis.call('get','a');return(redis.call('set','a',2)) 0").await;
+    assert_eq!(one.mail(), invalidated(&["a"]));
+
+    // Only what is asked for is kept, where it has to be asked for.
+    one.say("CLIENT TRACKING OFF\nCLIENT TRACKING ON OPTIN").await;
+    one.say("EVAL_RO return(redis.call('get','a')) 0\nCLIENT CACHING YES").await;
+    one.say("EVAL_RO return(redis.call('get','b')) 0").await;
+    two.say("SET a 2\nSET b 2").await;
+    assert_eq!(one.mail(), invalidated(&["b"]));
+    one.say("EVAL_RO return(redis.call('get','b')) 0").await;
+    two.say("SET b 3").await;
+    assert_eq!(one.mail(), "");
+}
+
+#[tokio::test]
+async fn fewer_keys_are_remembered_from_the_moment_it_is_said() {
+    let (mut one, mut two) = two("").await;
+    one.say("MGET a b c").await;
+    two.say("CONFIG SET tracking-table-max-keys 1").await;
+    assert_eq!(one.mail().matches("invalidate").count(), 2);
+    assert!(two.text("INFO stats").await.contains("tracking_total_keys:1\n"));
+}
+
+#[tokio::test]
+async fn one_that_says_goodbye_is_told_nothing_any_more() {
+    let solo: Arc<Solo> = Arc::default();
+    let (ear, mut data, mut other) = (Talk::to(&solo), Talk::to(&solo), Talk::to(&solo));
+    data.say("HELLO 3").await;
+    assert_eq!(data.say("CLIENT TRACKING ON REDIRECT 1\nGET a").await, "+OK|_|");
+    // Its last replies are still being written.
+    ear.session.client().go_deaf();
+    other.say("SET a 1").await;
+    assert_eq!(data.mail(), ">2|$21|tracking-redir-broken|:1|");
+    let again = other.say("CLIENT TRACKING ON REDIRECT 1").await;
+    assert_eq!(again, "-ERR The client ID you want redirect to does not exist|");
+}
+
+#[tokio::test]
+async fn commands_of_a_script_are_shown_behind_it() {
+    let solo: Arc<Solo> = Arc::default();
+    let (mut monitor, mut other) = (Talk::to(&solo), Talk::to(&solo));
+    monitor.say("MONITOR").await;
+    let script = "return{redis.call('get','k'),redis.pcall('get'),redis.pcall('config','get','x')}";
+    other.say("SELECT 3").await;
+    other.say(&format!("EVAL {script} 0")).await;
+    other.say(&format!("MULTI\nEVAL_RO {script} 0\nEXEC")).await;
+    let shown = monitor.mail();
+    let lines = shown.split_terminator('|').map(|line| line.split_once(" [").expect("a time").1);
+    let lines: Vec<&str> = lines.map(|line| line.split(r#"" "return"#).next().unwrap_or(line)).collect();
+    let expected = [
+        r#"3 127.0.0.1:5000] "SELECT" "3""#,
+        r#"3 127.0.0.1:5000] "EVAL"#,
+        r#"3 lua] "get" "k""#,
+        r#"3 127.0.0.1:5000] "MULTI""#,
+        r#"3 127.0.0.1:5000] "EVAL_RO"#,
+        r#"3 127.0.0.1:5000] "EXEC""#,
+        r#"3 lua] "get" "k""#,
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn slow_requests_are_noted_with_their_client_wherever_they_run() {
+    let solo: Arc<Solo> = Arc::default();
+    let (mut one, mut two) = (Talk::to(&solo), Talk::to(&solo));
+    one.say("CLIENT SETNAME me\nCONFIG SET slowlog-log-slower-than 0").await;
+    one.say("SLOWLOG RESET").await;
+    one.say("SET k v\nGET k\nMULTI\nINCR n\nGET n\nEXEC\nMULTI\nGET m\nEXEC\nEVAL return(1) 0").await;
+    one.say("CONFIG SET requirepass secret").await;
+    two.say("AUTH secret\nRPUSH l a").await;
+    one.say("CONFIG SET slowlog-log-slower-than -1").await;
+    let entries = solo.front().slowlog.newest(usize::MAX);
+    let text = |entry: &crate::session::SlowEntry| {
+        let args: Vec<_> = entry.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+        args.join(" ")
+    };
+    let noted: Vec<String> = entries.iter().rev().map(text).collect();
+    let expected = [
+        "SLOWLOG RESET",
+        "MULTI",
+        "MULTI",
+        "SET k v",
+        "GET k",
+        "INCR n",
+        "GET n",
+        "GET m",
+        "EVAL return(1) 0",
+        "CONFIG SET requirepass (redacted)",
+    ];
+    assert_eq!(noted[..expected.len()], expected);
+    let named = entries.iter().filter(|entry| entry.name == "me").count();
+    assert_eq!(entries.len() - named, 2, "AUTH and RPUSH of another");
+    assert!(entries.iter().all(|entry| entry.addr == "127.0.0.1:5000"));
 }
