@@ -83,9 +83,11 @@ impl<B: Backend> Session<B> {
             Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
             Kind::ClientUnblock => self.client_unblock(args).await,
-            Kind::ClientInfo | Kind::ClientList | Kind::ClientPause | Kind::ClientUnpause => {
-                self.answer_client(kind, args).map(|()| Flow::Continue)
-            }
+            Kind::ClientInfo
+            | Kind::ClientList
+            | Kind::ClientPause
+            | Kind::ClientReadmode
+            | Kind::ClientUnpause => self.answer_client(kind, args).map(|()| Flow::Continue),
             _ => self.answer_for_node(kind, args).await,
         }
     }
