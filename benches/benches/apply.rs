@@ -50,11 +50,12 @@ impl Node {
         self.version.0 += 1;
         let (db, now) = (DbIndex::ZERO, NOW);
         if matches!(command.route, Route::Read(_)) {
-            let context = Read { state: &self.state, db, now, seed: 0, node: None, lookups: None };
+            let context =
+                Read { state: &self.state, db, now, seed: 0, node: None, lookups: None, user: None };
             read(&context, command, args, &mut self.reply);
         } else {
             let (version, rng, events) = (self.version, &mut self.rng, &mut self.events);
-            let context = WriteContext { db, now, version, rng, events, node: None };
+            let context = WriteContext { db, now, version, rng, events, node: None, user: None };
             write(&mut self.state, context, command, args, &mut self.reply);
         }
         black_box(self.reply.as_bytes());

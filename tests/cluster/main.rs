@@ -14,6 +14,7 @@ mod disk;
 mod eviction;
 mod failover;
 mod golden;
+mod listening;
 mod load;
 mod membership;
 mod messages;

@@ -12,6 +12,7 @@ mod bench;
 mod cluster;
 mod dev;
 mod exit;
+mod export;
 mod health;
 mod http;
 mod import;
@@ -51,8 +52,10 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Put a load on nodes, count what came of every request, and check that nothing is lost.
     Bench(Box<bench::BenchArgs>),
-    /// Import the data of a Redis: its dump, or its append-only file.
+    /// Import the data of a Redis: its dump, its append-only file, or live from itself.
     Import(Box<import::ImportArgs>),
+    /// Export the data of a cluster as an RDB file.
+    Export(export::ExportArgs),
     /// Ask one node whether it serves clients. Exits with 4 and the reason if it does not.
     Health(health::HealthArgs),
     /// Print the completion script of a shell.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Cluster(args) => cluster::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -139,6 +143,8 @@ mod tests {
             "import dump.rdb --to a:1,b:2",
             "import appendonlydir --to redis://:p@a:1 --on-conflict replace --db 1 --db 2=3 --json --no-verify",
             "import dump.rdb --dry-run",
+            "import --from redis://:p@a:1 --to b:1 --cut-over-when-lag-below 1000 --no-fence",
+            "export dump.rdb --from redis://:p@a:1 --json",
             "completions zsh",
             "version --json",
         ];
@@ -158,8 +164,11 @@ mod tests {
             "bench --rate 0",
             "bench --profile P1 --mix set",
             "bench --size x",
+            "export dump.rdb",
             "import",
             "import dump.rdb",
+            "import dump.rdb --from a:1 --to b:1",
+            "import dump.rdb --to b:1 --no-fence",
             "import dump.rdb --to a:1 --db x",
             "import dump.rdb --to a:1 --on-conflict no",
         ];

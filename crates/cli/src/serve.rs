@@ -13,6 +13,10 @@ use crate::exit::{Code, Failure};
 use crate::settings::{Loaded, ServeArgs, load};
 use crate::{logging, memory, output, usage};
 
+/// Of each thread's stack. Calls that scripts make nest up to two hundred deep, some with buffers; what is not touched
+/// takes no memory.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs a node until it is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     // A variable that is not Unicode can be none of ours; it is left out rather than fatal.
@@ -47,6 +51,7 @@ fn serve(loaded: Loaded, stop_with_stdin: bool) -> Result<(), Failure> {
     let options = loaded.settings.options;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(connection_threads(options.threads))
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

@@ -9,7 +9,7 @@ use std::fmt;
 use quorate_keyspace::DbIndex;
 use quorate_script::LogLevel;
 
-use crate::{Args, Command, Settings};
+use crate::{Args, Command, Denied, Settings, User};
 
 /// What became of a command that a script has called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub trait Answering: fmt::Debug {
     /// Counts an error that a script was answered, and that is not its own reply.
     fn error(&self, text: &[u8]);
 
+    /// Notes what a script wanted and its user may not do.
+    fn denied(&self, user: &User, denied: Denied, command: &'static Command, args: Args<'_>);
+
     /// Takes a line of a script for its log.
     fn log(&self, level: LogLevel, line: &[u8]);
 }
@@ -53,6 +56,8 @@ impl Answering for Settings {
     fn begins(&self, _: DbIndex, _: &'static Command, _: Args<'_>) {}
 
     fn error(&self, _: &[u8]) {}
+
+    fn denied(&self, _: &User, _: Denied, _: &'static Command, _: Args<'_>) {}
 
     fn log(&self, _: LogLevel, _: &[u8]) {}
 }

@@ -39,6 +39,8 @@ pub struct Command {
     pub narrow_key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Which arguments are shown to nobody else.
     pub hidden: Hidden,
+    /// What it may do depends on more than its arguments: it has to know who asks.
+    pub asks_user: bool,
     /// Hints for clients and proxies.
     pub tips: &'static [&'static str],
     /// The documentation group.
@@ -83,8 +85,8 @@ pub enum Route {
 #[expect(missing_docs, reason = "each variant is the command of that name; its row documents it")]
 pub enum SessionCommand {
     AclCat,
-    AclList,
-    AclUsers,
+    AclGenpass,
+    AclLog,
     AclWhoami,
     Auth,
     Bgrewriteaof,
@@ -132,8 +134,10 @@ pub enum SessionCommand {
     Multi,
     Ping,
     Psubscribe,
+    Psync,
     Punsubscribe,
     Quit,
+    Replconf,
     Replicaof,
     Reset,
     Role,
@@ -185,6 +189,7 @@ impl Command {
         own_key: None,
         narrow_key_flags: None,
         hidden: Hidden::None,
+        asks_user: false,
         tips: &[],
         group: Group::Generic,
         since: "1.0.0",

@@ -27,7 +27,7 @@ pub(crate) fn set(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> R
         return Err(Error::Syntax);
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
-    write.state.settings.set(&pairs)?;
+    write.state.configure(&pairs)?;
     write.events.set_wanted(write.state.settings.events());
     reply.ok();
     Ok(())

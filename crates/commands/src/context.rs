@@ -12,7 +12,7 @@ use quorate_keyspace::{Db, DbIndex, Entry, EntryMut, Millis, Rng, StringValue, V
 use quorate_resp::Reply;
 
 use crate::blocking::{Seat, Ticket, Waiting};
-use crate::{Answering, Args, Command, Error, EventClass, Events, Flag, Route, State};
+use crate::{Answering, Args, Command, Error, EventClass, Events, Flag, Route, State, User};
 
 /// What a reading command sees.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,9 @@ pub struct Read<'a> {
     pub node: Option<&'a dyn Answering>,
     /// Where look-ups of keys are counted, if anywhere.
     pub lookups: Option<&'a Lookups>,
+    /// Who asks, where that matters: a user who may not do everything, of a command that
+    /// [asks for its user](Command::asks_user).
+    pub user: Option<&'a User>,
 }
 
 /// How often reading commands looked for a key: `keyspace_hits` and `keyspace_misses` of `INFO`.
@@ -59,6 +62,8 @@ pub struct Write<'a> {
     pub(crate) waiting: Waiting,
     /// The node that answers, if this one does: nothing of it may reach the state.
     pub node: Option<&'a dyn Answering>,
+    /// Who asks, where that matters: see [`Read::user`].
+    pub user: Option<&'a User>,
 }
 
 /// What the log entry and the connection add to a request.
@@ -76,6 +81,8 @@ pub struct WriteContext<'a> {
     pub events: &'a mut Events,
     /// The node that answers, if this one does: see [`Write::node`].
     pub node: Option<&'a dyn Answering>,
+    /// Who asks, where that matters: see [`Read::user`].
+    pub user: Option<&'a User>,
 }
 
 /// Runs a reading command and writes its reply, an error included.
@@ -117,10 +124,10 @@ pub fn write_or_wait(
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Option<Ticket> {
-    let WriteContext { db, now, version, rng, events, node } = context;
+    let WriteContext { db, now, version, rng, events, node, user } = context;
     if let Route::Read(run) = command.route {
         // The settings of one node are for replies alone: they do not reach what runs on every node.
-        let read = Read { state, db, now, seed: rng.next_u64(), node, lookups: None };
+        let read = Read { state, db, now, seed: rng.next_u64(), node, lookups: None, user };
         if let Err(error) = run(&read, args, reply) {
             reply.error(&error.to_string());
         }
@@ -131,7 +138,7 @@ pub fn write_or_wait(
         Some(seat) if command.flags.has(Flag::Blocking) => Waiting::May(seat),
         _ => Waiting::Never,
     };
-    let mut write = Write { state, db, now, version, rng, events, waiting, node };
+    let mut write = Write { state, db, now, version, rng, events, waiting, node, user };
     if let Err(error) = write.run(command, args, reply) {
         reply.error(&error.to_string());
     }
@@ -176,7 +183,15 @@ impl<'a> Read<'a> {
 impl Write<'_> {
     /// The same as a reader sees it.
     pub fn as_read(&self) -> Read<'_> {
-        Read { state: self.state, db: self.db, now: self.now, seed: 0, node: None, lookups: None }
+        Read {
+            state: self.state,
+            db: self.db,
+            now: self.now,
+            seed: 0,
+            node: None,
+            lookups: None,
+            user: self.user,
+        }
     }
 
     /// Runs a command as a part of this one, as scripts do: in the same database (`self.db`, which the caller may
@@ -190,8 +205,8 @@ impl Write<'_> {
             Route::Write(run) => run(self, args, reply),
             Route::Read(run) => {
                 let seed = self.rng.next_u64();
-                let (state, db, now) = (&*self.state, self.db, self.now);
-                run(&Read { state, db, now, seed, node: None, lookups: None }, args, reply)
+                let (state, db, now, user) = (&*self.state, self.db, self.now, self.user);
+                run(&Read { state, db, now, seed, node: None, lookups: None, user }, args, reply)
             }
             _ => Err(not_here(command)),
         }

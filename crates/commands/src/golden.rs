@@ -276,7 +276,7 @@ impl Local {
             Err(error) => reply.error(&error.to_string()),
             Ok(command) if matches!(command.route, Route::Read(_)) => {
                 read(
-                    &Read { state: &self.state, db, now, seed, node: None, lookups: None },
+                    &Read { state: &self.state, db, now, seed, node: None, lookups: None, user: None },
                     command,
                     args,
                     &mut reply,
@@ -284,8 +284,15 @@ impl Local {
             }
             Ok(command) => {
                 let rng = &mut Rng::from_u64(seed);
-                let context =
-                    WriteContext { db, now, version: self.version, rng, events: &mut events, node: None };
+                let context = WriteContext {
+                    db,
+                    now,
+                    version: self.version,
+                    rng,
+                    events: &mut events,
+                    node: None,
+                    user: None,
+                };
                 write(&mut self.state, context, command, args, &mut reply);
             }
         }

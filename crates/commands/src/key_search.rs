@@ -24,22 +24,36 @@ pub type KeyPositions = SmallVec<[KeyPosition; 4]>;
 
 /// The keys of a request, in the order of the key specifications; nothing if the arguments make no sense.
 pub fn keys(command: &Command, args: Args<'_>) -> Option<KeyPositions> {
+    search(command, args).ok()
+}
+
+/// As [`keys`]; of a request whose arguments make no sense, or that has no key, those that there are.
+pub(crate) fn all_keys(command: &Command, args: Args<'_>) -> KeyPositions {
+    search(command, args).unwrap_or_else(|found| found)
+}
+
+/// # Errors
+/// The arguments make no sense for all specifications: what the others find.
+fn search(command: &Command, args: Args<'_>) -> Result<KeyPositions, KeyPositions> {
     let mut found = KeyPositions::new();
+    let mut makes_sense = true;
     for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlag::NotKey)) {
         let Some(begin) = begin(spec, args) else { continue };
         if begin >= args.len() && matches!(spec.begin, BeginSearch::Keyword(..)) {
             // A keyword at the very end introduces nothing.
             continue;
         }
-        let (first, last, step) = range(spec, begin, args)?;
-        if last >= args.len() || last < first {
-            return None;
-        }
         let flags = command.narrow_key_flags.map_or(spec.flags, |narrow| narrow(args));
-        found.extend((first..=last).step_by(step.max(1)).map(|index| KeyPosition { index, flags }));
+        match range(spec, begin, args) {
+            Some((first, last, step)) if last < args.len() && last >= first => {
+                let places = (first..=last).step_by(step.max(1));
+                found.extend(places.map(|index| KeyPosition { index, flags }));
+            }
+            _ => makes_sense = false,
+        }
     }
     found.extend(command.own_key.and_then(|find| find(args)));
-    Some(found)
+    if makes_sense { Ok(found) } else { Err(found) }
 }
 
 /// Where the search begins; nothing if a keyword is not there or only the command knows.

@@ -16,6 +16,7 @@
 //! `&Read`) in its group's folder, and a row in `table/<group>.rs` that points at it. A golden script in
 //! `tests/golden/<group>/` shows its replies; `docs/commands.md` follows from the row.
 
+mod acl;
 mod answering;
 mod args;
 mod bitmaps;
@@ -56,6 +57,7 @@ mod streams;
 mod strings;
 pub mod table;
 
+pub use acl::{DEFAULT_USER, Denial, Denied, PasswordHash, User, Users};
 pub use answering::{Answering, Called};
 pub use args::Args;
 pub use blocking::{Desk, Ending, Seat, Service, Ticket, Unblock, Waiter, Waiters};

@@ -45,7 +45,7 @@ impl Measured {
         self.reply.truncate(0);
         let (db, now, version) = (DbIndex::ZERO, Measured::NOW, self.version);
         let (rng, events) = (&mut self.rng, &mut self.events);
-        let context = WriteContext { db, now, version, rng, events, node: None };
+        let context = WriteContext { db, now, version, rng, events, node: None, user: None };
         write(&mut self.state, context, command, args, &mut self.reply);
         let reply = self.reply.as_bytes();
         assert!(!reply.starts_with(b"-"), "{}: {}", command.name, reply.escape_ascii());

@@ -77,7 +77,7 @@ impl Machine {
             let (rng, reply) = if is_write { (&mut rng, &mut writes) } else { (&mut own, &mut reads) };
             let node = (!is_write).then_some(&self.node as &dyn Answering);
             let now = self.state.clock;
-            let context = WriteContext { db: *db, now, version, rng, events: &mut events, node };
+            let context = WriteContext { db: *db, now, version, rng, events: &mut events, node, user: None };
             if is_write || self.answers_reads {
                 write(&mut self.state, context, command, args, reply);
             }

@@ -92,7 +92,7 @@ fn requests_are_resolved() {
         ("config foo", "ERR unknown subcommand 'foo'. Try CONFIG HELP."),
         ("foo bar baz", "ERR unknown command 'foo', with args beginning with: 'bar' 'baz' "),
         ("zadd a", "ERR wrong number of arguments for 'zadd' command"),
-        ("acl setuser a", "ERR command 'acl|setuser' is not supported by Quorate yet"),
+        ("migrate a 1 k 0 1", "ERR command 'migrate' is not supported by Quorate yet"),
     ] {
         assert_eq!(resolved(line).expect_err(line), error);
     }

@@ -1,6 +1,6 @@
 //! Which keys a stretch of the log has changed, where this node wants to know.
 //!
-//! For: clients that keep what they read. Leaves to others: telling them. Invariants: nothing of it is in a snapshot or
+//! For: clients that keep what they read, and replicas that follow. Leaves to others: telling them. Invariants: nothing of it is in a snapshot or
 //! in what a reply follows from; off, it costs a look at a flag for each change.
 
 /// Keys that are noted one by one; of more, only that there were many.
@@ -15,11 +15,13 @@ pub struct Changes {
     pub keys: Vec<Box<[u8]>>,
 }
 
-/// The notes of one database.
+/// The notes of one database, for two who want to know, each in its own time.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     is_on: bool,
     changes: Changes,
+    is_followed: bool,
+    followed: Changes,
 }
 
 impl Changes {
@@ -45,7 +47,14 @@ impl Changes {
 impl Journal {
     /// Begins to note changes, or ends it and forgets what was noted.
     pub(crate) fn set(&mut self, on: bool) {
-        *self = Journal { is_on: on, changes: Changes::default() };
+        self.is_on = on;
+        self.changes = Changes::default();
+    }
+
+    /// As [`Journal::set`], for those who follow.
+    pub(crate) fn set_followed(&mut self, on: bool) {
+        self.is_followed = on;
+        self.followed = Changes::default();
     }
 
     #[inline]
@@ -54,6 +63,10 @@ impl Journal {
             self.changes.keys.push(key.into());
             self.changes.bound();
         }
+        // Taken after every entry, so that the entry bounds it.
+        if self.is_followed && !self.followed.all {
+            self.followed.keys.push(key.into());
+        }
     }
 
     pub(crate) fn note_all(&mut self) {
@@ -61,6 +74,13 @@ impl Journal {
             self.changes.all = true;
             self.changes.bound();
         }
+        if self.is_followed {
+            self.followed = Changes { all: true, keys: Vec::new() };
+        }
+    }
+
+    pub(crate) fn take_followed(&mut self) -> Changes {
+        std::mem::take(&mut self.followed)
     }
 
     pub(crate) fn take(&mut self) -> Changes {
@@ -71,6 +91,26 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use crate::{DbIndex, Keyspace, Millis, Seed, Value, Version};
+
+    #[test]
+    fn those_who_follow_are_told_apart_and_by_database() {
+        let mut keyspace = Keyspace::new(Seed([1; 16]));
+        let (db, now, version) = (DbIndex::ZERO, Millis(10), Version(1));
+        let other = DbIndex::new(3).expect("there is");
+        keyspace.follow_changes(true);
+        keyspace.db_mut(db).set(b"a", Value::integer(1), None, version);
+        keyspace.db_mut(other).set(b"b", Value::integer(1), None, version);
+        assert!(keyspace.take_changes().is_empty());
+        let followed = keyspace.take_followed();
+        assert_eq!(followed.iter().map(|(db, _)| *db).collect::<Vec<_>>(), [db, other]);
+        assert_eq!(followed[1].1.keys, [b"b"[..].into()]);
+        assert!(keyspace.take_followed().is_empty());
+        keyspace.db_mut(other).flush(now, version);
+        assert!(keyspace.take_followed().iter().all(|(db, changes)| *db == other && changes.all));
+        keyspace.follow_changes(false);
+        keyspace.flush_all(now, version);
+        assert!(keyspace.take_followed().is_empty());
+    }
 
     #[test]
     fn what_changes_is_noted_while_somebody_wants_to_know() {

@@ -11,12 +11,18 @@ pub struct Keyspace {
     seed: Seed,
     dbs: Vec<Db>,
     notes_changes: bool,
+    is_followed: bool,
 }
 
 impl Keyspace {
     /// Empty databases under this hash seed.
     pub fn new(seed: Seed) -> Keyspace {
-        Keyspace { seed, dbs: (0..DATABASES).map(|_| Db::new(seed)).collect(), notes_changes: false }
+        Keyspace {
+            seed,
+            dbs: (0..DATABASES).map(|_| Db::new(seed)).collect(),
+            notes_changes: false,
+            is_followed: false,
+        }
     }
 
     /// The hash seed.
@@ -56,6 +62,23 @@ impl Keyspace {
             self.dbs.iter_mut().for_each(|db| changes.add(db.journal.take()));
         }
         changes
+    }
+
+    /// As [`Keyspace::note_changes`], for those who ask [`Keyspace::take_followed`] after every entry.
+    pub fn follow_changes(&mut self, on: bool) {
+        if on != self.is_followed {
+            self.is_followed = on;
+            self.dbs.iter_mut().for_each(|db| db.journal.set_followed(on));
+        }
+    }
+
+    /// What has changed in which database since this was last asked; nothing unless it is followed.
+    pub fn take_followed(&mut self) -> Vec<(DbIndex, Changes)> {
+        if !self.is_followed {
+            return Vec::new();
+        }
+        let taken = self.dbs.iter_mut().map(|db| db.journal.take_followed());
+        DbIndex::all().zip(taken).filter(|(_, changes)| !changes.is_empty()).collect()
     }
 
     /// Exchanges two different databases (SWAPDB). Keys that exist in either count as changed in both.

@@ -35,6 +35,21 @@ impl Snapshot {
         self.len() == 0
     }
 
+    /// How many keys a database has, expired ones included.
+    pub fn db_len(&self, db: DbIndex) -> usize {
+        self.dbs[db.index()].0.len()
+    }
+
+    /// What is stored under a key, expired or not.
+    pub fn get(&self, db: DbIndex, key: &[u8]) -> Option<&Entry> {
+        self.dbs[db.index()].0.get(key)
+    }
+
+    /// All keys of a database with what is stored, expired ones included.
+    pub fn entries(&self, db: DbIndex) -> impl Iterator<Item = (&Blob, &Entry)> + Send {
+        self.dbs[db.index()].0.iter()
+    }
+
     /// A checksum of all that is stored, expired keys included: equal on nodes that applied the same
     /// log, whatever came by snapshot. It walks everything.
     ///

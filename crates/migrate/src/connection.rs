@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use quorate_resp::{Value, ValueDecoder, ValueLimits, encode_request};
 
 use crate::Error;
@@ -264,6 +264,32 @@ impl Connection {
                 Some((db, keys))
             })
             .collect())
+    }
+
+    /// A line up to its end, without it.
+    pub(crate) fn line(&mut self) -> Result<Vec<u8>, Error> {
+        const LINE_BYTES_MAX: usize = 64 * 1024;
+        loop {
+            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+                let mut line = self.received.split_to(end + 1);
+                line.truncate(end);
+                if line.last() == Some(&b'\r') {
+                    line.truncate(end - 1);
+                }
+                return Ok(line.to_vec());
+            }
+            if self.received.len() > LINE_BYTES_MAX {
+                let what = format!("a line begins with {}", shown(&self.received));
+                return Err(Error::Protocol { who: self.name.clone(), what });
+            }
+            self.read_more()?;
+        }
+    }
+
+    /// The bare stream, and what was read ahead of it.
+    pub(crate) fn into_parts(mut self) -> (TcpStream, Vec<u8>) {
+        let ahead = self.received.copy_to_bytes(self.received.len()).to_vec();
+        (self.stream, ahead)
     }
 }
 

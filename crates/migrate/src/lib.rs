@@ -4,6 +4,7 @@
 //! dump.rdb ──► rdb ──┐
 //! AOF ───────► aof ──┼──► load ──► target ──► a node, by RESP
 //! Redis ─────► live ─┘              compare: both sides, key by key
+//! a node ────► export ──► dump.rdb
 //! ```
 //!
 //! For: `quorate import` and `quorate export`. Leaves to others: the encodings of values (`quorate_commands::rdb`), the
@@ -21,7 +22,9 @@ pub mod aof;
 mod compare;
 mod connection;
 mod error;
+mod export;
 pub mod files;
+pub mod live;
 pub mod load;
 mod observer;
 pub mod rdb;
@@ -30,5 +33,6 @@ mod target;
 pub use compare::{Comparison, compare_file};
 pub use connection::{Address, Connection};
 pub use error::Error;
+pub use export::{Exported, export};
 pub use observer::{Event, Observer, Progress, Stage};
 pub use target::{OnConflict, Target, TargetOptions};

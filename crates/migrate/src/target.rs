@@ -112,6 +112,11 @@ impl Target {
         Ok(&mut self.connection)
     }
 
+    /// The bare connection; replies that are open are lost.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Writes a whole value.
     ///
     /// # Errors

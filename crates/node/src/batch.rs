@@ -27,6 +27,8 @@
 //!                 none), then as 0
 //!              4, the end of a wait: u64 ticket, u8 how (0 timeout, 1 error, 2 the client is gone), seven zero bytes
 //!              8, a request of the node itself: as 0, the first argument says what it is
+//!             16, a request of a user who may not do everything, where that matters: u32 length of the user's name and
+//!                 its bytes, then as 0
 //! ```
 //!
 //! Invariants: decoding never panics, whatever the bytes; a decoded request's arguments are slices of
@@ -55,6 +57,7 @@ const FLAGS_TRANSACTION: u8 = 1;
 const FLAGS_ANEW: u8 = 2;
 const FLAGS_UNBLOCK: u8 = 4;
 const FLAGS_INTERNAL: u8 = 8;
+const FLAGS_AS: u8 = 16;
 
 /// What the leader adds to an entry: the agreed time and a random seed (section 5 of the design).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +116,30 @@ impl BatchBuilder {
         self.requests += 1;
     }
 
+    /// Adds a request of a user who may not do everything.
+    pub(crate) fn push_as<'a>(
+        &mut self,
+        db: DbIndex,
+        user: &[u8],
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        self.put_request_as(db, user, args);
+        self.requests += 1;
+    }
+
+    fn put_request_as<'a>(
+        &mut self,
+        db: DbIndex,
+        user: &[u8],
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        let start = self.begin_request(db, FLAGS_AS);
+        self.put_len(user.len());
+        self.buffer.put_slice(user);
+        self.put_args(args);
+        self.end_request(start);
+    }
+
     /// Adds a request that only nodes make.
     pub(crate) fn push_internal<'a>(&mut self, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.put_request(DbIndex::ZERO, FLAGS_INTERNAL, args);
@@ -123,7 +150,7 @@ impl BatchBuilder {
     pub(crate) fn push_transaction<'a, I>(
         &mut self,
         watched: &[Watched],
-        requests: impl ExactSizeIterator<Item = (DbIndex, I)>,
+        requests: impl ExactSizeIterator<Item = (DbIndex, Option<&'a [u8]>, I)>,
     ) where
         I: ExactSizeIterator<Item = &'a [u8]>,
     {
@@ -137,8 +164,11 @@ impl BatchBuilder {
             self.buffer.put_slice(&key.key);
         }
         self.put_len(requests.len());
-        for (db, args) in requests {
-            self.put_request(db, FLAGS_PLAIN, args);
+        for (db, user, args) in requests {
+            match user {
+                None => self.put_request(db, FLAGS_PLAIN, args),
+                Some(user) => self.put_request_as(db, user, args),
+            }
         }
         self.end_request(start);
         self.requests += 1;
@@ -341,6 +371,8 @@ pub(crate) struct BatchRequest<'a> {
     pub db: DbIndex,
     /// The arguments as sent.
     pub args: RequestArgs<'a>,
+    /// Who asks: a user who may not do everything, where that matters.
+    pub user: Option<&'a [u8]>,
 }
 
 /// A watched key in a batch: its database, what it is to be at apply, and its name.
@@ -407,15 +439,14 @@ fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
             let deadline = u64_at(take(&mut body, 8)?, 0) as i64;
             let deadline = (deadline != i64::MIN).then_some(Millis(deadline));
             return read_args(body)
-                .map(|args| BatchItem::Anew { deadline, request: BatchRequest { db, args } });
+                .map(|args| BatchItem::Anew { deadline, request: BatchRequest { db, args, user: None } });
         }
         FLAGS_UNBLOCK => {
             let ticket = Ticket(u64_at(take(&mut body, 8)?, 0));
             let how = Unblock::ALL.get(usize::from(*body.first()?)).copied()?;
             return (body.len() == 8).then_some(BatchItem::Unblock { ticket, how });
         }
-        FLAGS_PLAIN => return read_args(body).map(|args| BatchItem::Request(BatchRequest { db, args })),
-        _ => return None,
+        _ => return read_request(db, flags, body).map(BatchItem::Request),
     }
     let count = take_u32(&mut body)?;
     let mut watched = Vec::new();
@@ -429,12 +460,22 @@ fn read_item<'a>(from: &mut &'a [u8]) -> Option<BatchItem<'a>> {
     let mut requests = Vec::new();
     for _ in 0..count {
         let (db, flags, args) = read_frame(&mut body)?;
-        if flags != FLAGS_PLAIN {
-            return None;
-        }
-        requests.push(BatchRequest { db, args: read_args(args)? });
+        requests.push(read_request(db, flags, args)?);
     }
     body.is_empty().then_some(BatchItem::Transaction { watched, requests })
+}
+
+/// A client's request.
+fn read_request(db: DbIndex, flags: u8, mut body: &[u8]) -> Option<BatchRequest<'_>> {
+    let user = match flags {
+        FLAGS_PLAIN => None,
+        FLAGS_AS => {
+            let len = take_u32(&mut body)?;
+            Some(take(&mut body, len)?)
+        }
+        _ => return None,
+    };
+    Some(BatchRequest { db, args: read_args(body)?, user })
 }
 
 /// A request's database, its flags, and what follows them.

@@ -122,8 +122,9 @@ mod tests {
             assert!(takes_long(beside), "{request:?} beside a SET");
             let in_transaction = |batch: &mut BatchBuilder| {
                 let requests: [Words<'_>; 2] = [&["SET", "k", "v"], request];
-                let requests =
-                    requests.into_iter().map(|words| (DbIndex::ZERO, words.iter().map(|w| w.as_bytes())));
+                let requests = requests
+                    .into_iter()
+                    .map(|words| (DbIndex::ZERO, None, words.iter().map(|w| w.as_bytes())));
                 batch.push_transaction(&[], requests);
             };
             assert!(takes_long(in_transaction), "{request:?} in a transaction");

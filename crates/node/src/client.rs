@@ -145,6 +145,35 @@ impl Client {
         }
     }
 
+    /// Takes the first element of the first of these lists that has one, and waits for one for so long; with it comes
+    /// its list. None if nothing has come in time.
+    ///
+    /// First come first served over the whole cluster. While it waits, other commands of this client wait as well: a
+    /// clone is a connection of its own. Whoever drops the future waits no longer; an element that is given to it in
+    /// that moment is lost with it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn blpop(
+        &self,
+        keys: &[impl AsRef<[u8]>],
+        wait: Option<Duration>,
+    ) -> Result<Option<(Bytes, Bytes)>, ClientError> {
+        // Zero is for ever to Redis, and for no time at all here.
+        let seconds = wait.map_or(0.0, |wait| wait.as_secs_f64().max(0.001)).to_string();
+        let mut args: Vec<&[u8]> = vec![b"BLPOP"];
+        args.extend(keys.iter().map(AsRef::as_ref));
+        args.push(seconds.as_bytes());
+        match self.execute(&args).await? {
+            Value::Null => Ok(None),
+            Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
+                Ok([Value::Bulk(key), Value::Bulk(element)]) => Ok(Some((key, element))),
+                _ => Err(ClientError::Type("no element of a list")),
+            },
+            _ => Err(ClientError::Type("no element of a list")),
+        }
+    }
+
     /// Removes a key; whether it was there.
     ///
     /// # Errors

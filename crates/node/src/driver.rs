@@ -66,7 +66,7 @@ impl Driver {
                 _ = look.tick() => {
                     self.pipeline.expire(Instant::now());
                     // Sessions go by a copy of the replicated settings.
-                    self.node.replica.read(|replicated| self.node.front.refresh(&replicated.state.settings));
+                    self.node.replica.read(|replicated| self.node.front.refresh(&replicated.state));
                     self.watch_room(&mut full);
                     if !self.pipeline.disconnected() {
                         continue;

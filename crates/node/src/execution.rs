@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, WriteContext};
+use quorate_commands::{Answering, Args, Command, Events, Read, Service, State, Ticket, User, WriteContext};
 use quorate_keyspace::{DbIndex, Millis, Rng, Version};
 use quorate_raft::NodeId;
 use quorate_resp::{Protocol, Reply};
@@ -91,6 +91,7 @@ pub(crate) fn run_batch(
         is_own,
         serving,
         here,
+        caller: None,
         // The seed of reads is this node's alone: a read's choice is nobody else's business.
         read_seed: stamp.seed ^ index,
     };
@@ -157,6 +158,8 @@ struct Run<'a, 'd> {
     is_own: bool,
     serving: &'a mut Serving<'d>,
     here: &'a Here<'a>,
+    /// Who asks what is answered here, where that matters.
+    caller: Option<Arc<User>>,
     read_seed: u64,
 }
 
@@ -172,10 +175,12 @@ impl<'d> Run<'_, 'd> {
         match place {
             Place::Ready(bytes) => reply.raw(&bytes),
             Place::Read { style, .. } if style.silent => {}
-            Place::Read { db, command, request, style } => {
+            Place::Read { db, command, request, style, caller } => {
                 reply.set_protocol(style.protocol);
                 let args: RequestArgs<'_> = request.args().collect();
+                self.caller = caller;
                 self.read(db, command, Args::new(&args), reply);
+                self.caller = None;
                 self.note_if_slow(command, &args);
             }
             Place::Write { command, style } => {
@@ -219,7 +224,7 @@ impl<'d> Run<'_, 'd> {
                     reply.integer(i64::from(ended));
                 }
             }
-            Place::Transaction(transaction) if transaction.writes() => {
+            Place::Transaction(mut transaction) if transaction.writes() => {
                 let malformed = requests.malformed();
                 let Some(BatchItem::Transaction { watched, requests }) = requests.next().transpose()? else {
                     return Err(malformed);
@@ -228,7 +233,9 @@ impl<'d> Run<'_, 'd> {
                 if writes.count() != requests.len() {
                     return Err(malformed);
                 }
+                self.caller = transaction.caller.take();
                 self.transaction(&transaction, &watched, &requests, reply);
+                self.caller = None;
             }
             Place::Transaction(transaction) => {
                 let mut read = Vec::new();
@@ -300,11 +307,12 @@ impl<'d> Run<'_, 'd> {
     fn reading(&self, db: DbIndex) -> Read<'_> {
         let lookups = Some(&self.here.front.stats.lookups);
         let node = Some(&self.asked as &dyn Answering);
-        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups }
+        Read { state: self.state, db, now: self.state.clock, seed: self.read_seed, node, lookups, user: None }
     }
 
     fn read(&self, db: DbIndex, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
-        quorate_commands::read(&self.reading(db), command, args, reply);
+        let user = self.caller.as_deref().filter(|_| command.asks_user);
+        quorate_commands::read(&Read { user, ..self.reading(db) }, command, args, reply);
     }
 
     fn request(&mut self, request: &BatchRequest<'_>, command: Option<&'static Command>, reply: &mut Reply) {
@@ -391,6 +399,11 @@ impl<'d> Run<'_, 'd> {
                 }
             },
         };
+        // As he is here in the log, which is the same on every node. One who is gone may do nothing.
+        let user = request.user.map(|name| match self.state.users.get(name) {
+            Some(user) => Arc::clone(user),
+            None => Arc::new(User::gone(name)),
+        });
         let context = WriteContext {
             db: request.db,
             now: self.state.clock,
@@ -399,6 +412,7 @@ impl<'d> Run<'_, 'd> {
             events: &mut self.events,
             // Its origin answers it, and knows its command.
             node: answers.then_some(&self.asked as &dyn Answering),
+            user: user.as_deref(),
         };
         quorate_commands::write_or_wait(self.state, context, seat, command, args, reply)
     }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_commands::{Command, Ticket, Unblock};
+use quorate_commands::{Command, Ticket, Unblock, User};
 use quorate_keyspace::DbIndex;
 use quorate_resp::{Protocol, Request};
 
@@ -32,6 +32,9 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
+        /// Who asks, a user who may not do everything, where the command has to
+        /// [know him](Command::asks_user). What goes through the log meets him as he is there.
+        caller: Option<Arc<User>>,
     },
     /// As a write, but where it finds nothing it waits. The last slot of its group: what follows waits with it.
     Wait {
@@ -65,6 +68,9 @@ pub enum Slot {
         request: Request,
         /// How to write the reply.
         style: Style,
+        /// Who asks, a user who may not do everything, where the command has to
+        /// [know him](Command::asks_user). What goes through the log meets him as he is there.
+        caller: Option<Arc<User>>,
     },
     /// Executed in one piece; goes through the log if it writes.
     Transaction(Box<Transaction>),

@@ -14,6 +14,7 @@ mod desk;
 mod divergence;
 mod driver;
 mod execution;
+mod following;
 mod formation;
 mod formats;
 mod gathering;

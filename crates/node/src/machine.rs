@@ -305,6 +305,7 @@ impl Machine {
         replicated.state.begin(stamp.time);
         // With the lock held: whoever has read a key before has been entered before.
         replicated.state.keyspace.note_changes(self.front.post.tracking.is_on());
+        replicated.state.keyspace.follow_changes(self.front.followers.is_on());
         let before_bytes = replicated.state.used_bytes();
         self.desk.readers().take_over(&mut replicated.state.keyspace);
         let now = replicated.state.clock;
@@ -350,10 +351,15 @@ impl Machine {
         self.replica.evicted.fetch_add(evicted.keys, Ordering::Relaxed);
         self.replica.out_of_memory.store(evicted.is_full, Ordering::Relaxed);
         self.replica.has_more_to_evict.store(evicted.has_more, Ordering::Relaxed);
+        // Whoever is answered from here on, on this node, goes by what this entry has changed.
+        self.front.refresh(&replicated.state);
         if replicated.state.keyspace.has_changed() {
             self.service(&mut replicated.state, id, stamp, serving, |service| service.serve());
         }
         self.replica.note_deadline(replicated.state.waiters.next_deadline());
+        if self.front.followers.is_on() {
+            self.front.followers.note(&replicated.state.keyspace.take_followed());
+        }
         self.reclaimer.free(replicated.state.keyspace.take_garbage());
         self.replica.clock.store(now.0, Ordering::Release);
     }
@@ -450,6 +456,7 @@ impl StateMachine for Machine {
             let old = std::mem::replace(&mut *shared, replicated);
             let State { waiters, keyspace, .. } = &mut shared.state;
             self.desk.overtaken(self.pipeline.origin(), waiters, keyspace);
+            self.front.followers.note_all();
             old
         };
         self.reclaimer.free_state(old.state);

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use quorate_commands::Command;
+use quorate_commands::{Command, User};
 use quorate_keyspace::DbIndex;
 use quorate_resp::Request;
 use tokio::sync::{Notify, oneshot};
@@ -108,7 +108,7 @@ pub(crate) enum Place {
     /// Whether the batch's next item ended a wait.
     Unblock { style: Style },
     /// Evaluated here, now.
-    Read { db: DbIndex, command: &'static Command, request: Request, style: Style },
+    Read { db: DbIndex, command: &'static Command, request: Request, style: Style, caller: Option<Arc<User>> },
     /// The batch's next request if it writes, else evaluated here.
     Transaction(Box<Transaction>),
     /// The batch's next request, which has no reply.
@@ -467,8 +467,12 @@ fn slot_bytes(slot: &Slot) -> usize {
 /// Writes what goes through the log, and leaves what is to be done when it comes out of it.
 pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
     match slot {
-        Slot::Write { db, command, request, style } => {
-            builder.push(db, (0..request.len()).map(|i| request.arg(i)));
+        Slot::Write { db, command, request, style, caller } => {
+            let args = (0..request.len()).map(|i| request.arg(i));
+            match &caller {
+                None => builder.push(db, args),
+                Some(caller) => builder.push_as(db, caller.name(), args),
+            }
             Place::Write { command, style }
         }
         Slot::Wait { db, command, request, style, seat } => {
@@ -483,14 +487,19 @@ pub(crate) fn place(slot: Slot, builder: &mut BatchBuilder) -> Place {
             builder.push_unblock(ticket, how);
             Place::Unblock { style }
         }
-        Slot::Read { db, command, request, style } => Place::Read { db, command, request, style },
+        Slot::Read { db, command, request, style, caller } => {
+            Place::Read { db, command, request, style, caller }
+        }
         Slot::Transaction(transaction) => {
             if transaction.writes() {
                 let writes: Vec<_> = transaction
                     .commands
                     .iter()
                     .filter(|queued| queued.command.is_write())
-                    .map(|queued| (queued.db, queued.request.args()))
+                    .map(|queued| {
+                        let user = transaction.user_of(queued).map(|user| &user.name()[..]);
+                        (queued.db, user, queued.request.args())
+                    })
                     .collect();
                 builder.push_transaction(&transaction.watched, writes.into_iter());
             }

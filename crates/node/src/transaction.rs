@@ -11,8 +11,10 @@
 //!
 //! Called by: connection tasks, the apply task.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use quorate_commands::{Args, Command, Flag, Read, State};
+use quorate_commands::{Args, Command, Flag, Read, State, User};
 use quorate_keyspace::{DbIndex, Millis, Version};
 use quorate_resp::{Protocol, Reply, Request};
 
@@ -32,6 +34,8 @@ pub struct Transaction {
     pub elements: usize,
     /// How the reply is written.
     pub style: Style,
+    /// Who asks, where a command has to know.
+    pub caller: Option<Arc<User>>,
 }
 
 /// A watched key.
@@ -62,6 +66,11 @@ impl Transaction {
     /// Whether it has to go through the log.
     pub fn writes(&self) -> bool {
         self.commands.iter().any(|queued| queued.command.is_write())
+    }
+
+    /// The user as a command has to know him.
+    pub(crate) fn user_of(&self, queued: &Queued) -> Option<&User> {
+        self.caller.as_deref().filter(|_| queued.command.asks_user)
     }
 
     /// Whether it may change settings.
@@ -106,15 +115,15 @@ impl Transaction {
     }
 
     /// Evaluates a transaction without writes; `noted` sees what was read.
-    pub(crate) fn read<'a>(
+    pub(crate) fn read(
         &self,
-        read: Read<'a>,
+        read: Read<'_>,
         reply: &mut Reply,
-        mut noted: impl FnMut(&Read<'a>, &Command, Args<'_>),
+        mut noted: impl FnMut(&Read<'_>, &Command, Args<'_>),
     ) {
         let unchanged = is_unchanged(read.state, read.now, self.watched());
         self.answer(unchanged, reply, |queued, args, reply| {
-            let read = Read { db: queued.db, ..read };
+            let read = Read { db: queued.db, user: self.user_of(queued), ..read };
             quorate_commands::read(&read, queued.command, args, reply);
             noted(&read, queued.command, args);
         });

@@ -180,8 +180,16 @@ function visible.pcall(...)
   return caught_text(real_pcall(...))
 end
 
+-- A handler that fails is asked once more, about its own failure. Lua itself would ask it two hundred times over, with
+-- the failed calls still on the stack: those of C functions with their buffers, more than the stack of a thread holds.
+local ASKED_MAX = 2
 function visible.xpcall(f, handler)
+  local asked = 0
   return caught(real_xpcall(f, function(err)
+    asked = asked + 1
+    if asked > ASKED_MAX then
+      return "error in error handling"
+    end
     return handler(seen(err))
   end))
 end

@@ -1,7 +1,9 @@
-//! `quorate import`: data from a Redis' files into a cluster, through the port that any client uses.
+//! `quorate import`: data from a Redis' files, or from a Redis itself, into a cluster, through the port that any client
+//! uses.
 //!
 //! Leaves to others: the work (`quorate_migrate`), how it is shown ([`Screen`]).
 
+mod live;
 mod screen;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use quorate_migrate::{Address, Error, OnConflict, Target, TargetOptions, files};
 use quorate_server::Secret;
 use serde_json::json;
 
-use self::screen::Screen;
+pub(crate) use self::screen::Screen;
 use crate::exit::{Code, Failure};
 use crate::usage;
 
@@ -20,7 +22,21 @@ use crate::usage;
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// A dump.rdb, an append-only file, its manifest, or the data folder of a Redis.
-    file: PathBuf,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    file: Option<PathBuf>,
+    /// A running Redis, which is followed as its replica until it is cut over: at the end of a line on standard input, or
+    /// as --cut-over-when-lag-below says. HOST:PORT, or redis://USER:PASSWORD@HOST:PORT.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "dry_run")]
+    from: Option<String>,
+    /// A file with the source's password.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    source_password_file: Option<PathBuf>,
+    /// Cut over as soon as fewer bytes of the source's stream than this are not yet applied.
+    #[arg(long, value_name = "BYTES", requires = "from")]
+    cut_over_when_lag_below: Option<u64>,
+    /// Let the source take writes again after the cut-over. They do not reach the cluster.
+    #[arg(long, requires = "from")]
+    no_fence: bool,
     /// The target: where a node serves Redis clients; of several, the first that answers. HOST:PORT, or
     /// redis://USER:PASSWORD@HOST:PORT.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', required_unless_present = "dry_run")]
@@ -72,17 +88,12 @@ fn database(text: &str) -> Result<(u32, u32), String> {
 pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let mut screen = Screen::new(args.json);
     let result = import(args, &mut screen);
-    screen.close();
-    result.map_err(|failure| {
-        if args.json {
-            screen.failed(&failure.to_string());
-        }
-        Failure { said: args.json, ..failure }
-    })
+    screen.end(result)
 }
 
 fn import(args: &ImportArgs, screen: &mut Screen) -> Result<(), Failure> {
     let databases = Databases::new(args.db.clone());
+    let Some(file) = &args.file else { return live::run(args, databases, screen) };
     let target = if args.dry_run {
         None
     } else {
@@ -90,8 +101,7 @@ fn import(args: &ImportArgs, screen: &mut Screen) -> Result<(), Failure> {
         let options = TargetOptions { on_conflict: args.on_conflict.into() };
         Some(Target::open(&addresses, options).map_err(failure)?)
     };
-    let report =
-        files::import_files(&args.file, target, &databases, !args.no_verify, screen).map_err(failure)?;
+    let report = files::import_files(file, target, &databases, !args.no_verify, screen).map_err(failure)?;
     let (loaded, took) = (&report.loaded, screen.elapsed());
     let what = json!({
         "event": if args.dry_run { "read" } else { "imported" },
@@ -133,7 +143,7 @@ fn import(args: &ImportArgs, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 /// The addresses with the password of the file.
-fn addresses(texts: &[String], password_file: Option<&Path>) -> Result<Vec<Address>, Failure> {
+pub(crate) fn addresses(texts: &[String], password_file: Option<&Path>) -> Result<Vec<Address>, Failure> {
     let password = match password_file {
         Some(path) => Some(Secret::read("password-file", path).map_err(|error| usage(error.to_string()))?),
         None => None,
@@ -151,7 +161,7 @@ fn addresses(texts: &[String], password_file: Option<&Path>) -> Result<Vec<Addre
 }
 
 /// An error with the exit status that belongs to it.
-fn failure(error: Error) -> Failure {
+pub(crate) fn failure(error: Error) -> Failure {
     let code = match &error {
         Error::Usage(_) => Code::Usage,
         Error::Refused { .. } | Error::Conflict(_) | Error::NotEmpty(_) => Code::Refused,

@@ -1,11 +1,14 @@
 //! What an import shows: a line that moves on a terminal, a line now and then elsewhere, or JSON.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quorate_migrate::{Event, Observer, Progress, Stage};
 use serde_json::{Value, json};
 
+use crate::exit::Failure;
 use crate::output;
 
 /// Between two pictures on a terminal, and between two lines elsewhere.
@@ -15,7 +18,7 @@ const LINE_PAUSE: Duration = Duration::from_secs(2);
 const BAR: usize = 24;
 
 /// Shows how an import goes.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     json: bool,
     terminal: bool,
     started: Instant,
@@ -24,34 +27,71 @@ pub(super) struct Screen {
     before: Progress,
     /// Whether the line at the bottom is one that is drawn over.
     is_open: bool,
+    /// Whether somebody has ended a line on standard input.
+    was_told: Arc<AtomicBool>,
 }
 
 impl Screen {
-    pub(super) fn new(json: bool) -> Screen {
+    pub(crate) fn new(json: bool) -> Screen {
         let now = Instant::now();
         let terminal = !json && std::io::stderr().is_terminal();
-        Screen { json, terminal, started: now, shown: now, before: Progress::default(), is_open: false }
+        let was_told = Arc::default();
+        Screen {
+            json,
+            terminal,
+            started: now,
+            shown: now,
+            before: Progress::default(),
+            is_open: false,
+            was_told,
+        }
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    /// Takes the end of a line on standard input for the wish to cut over.
+    pub(crate) fn listen(&mut self) {
+        let told = Arc::clone(&self.was_told);
+        if self.terminal {
+            eprintln!("Enter cuts over, Ctrl-C ends; the same command goes on where it was");
+        }
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            // The end of the input is no wish.
+            if std::io::stdin().lock().read_line(&mut line).is_ok_and(|count| count > 0) {
+                told.store(true, Ordering::Relaxed);
+            }
+        });
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// Leaves the line that is drawn over.
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
             eprintln!();
         }
     }
 
-    pub(super) fn done(&mut self, text: &str, event: &Value) {
+    pub(crate) fn done(&mut self, text: &str, event: &Value) {
         self.close();
         output::line(&if self.json { event.to_string() } else { text.to_owned() });
     }
 
-    pub(super) fn failed(&mut self, text: &str) {
+    fn failed(&mut self, text: &str) {
         self.close();
         output::line(&json!({ "event": "failed", "text": text }).to_string());
+    }
+
+    /// Says how it has ended.
+    pub(crate) fn end(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        self.close();
+        result.map_err(|failure| {
+            if self.json {
+                self.failed(&failure.to_string());
+            }
+            Failure { said: self.json, ..failure }
+        })
     }
 
     fn draw(&mut self, progress: &Progress, since: Duration) {
@@ -125,6 +165,10 @@ impl Observer for Screen {
             self.shown = Instant::now();
             self.before = *progress;
         }
+    }
+
+    fn wants_cut_over(&mut self) -> bool {
+        self.was_told.load(Ordering::Relaxed)
     }
 
     fn event(&mut self, event: Event) {

@@ -125,7 +125,7 @@ impl<D: Desk> Service<'_, D> {
         let now = state.clock;
         let waiting = Waiting::Again(ticket);
         let (db, version) = (waiter.db, *version);
-        let mut write = Write { state, db, now, version, rng, events, waiting, node: None };
+        let mut write = Write { state, db, now, version, rng, events, waiting, node: None, user: None };
         if let Err(error) = write.run(command, args, &mut reply) {
             reply.error(&error.to_string());
         }

@@ -42,6 +42,7 @@ impl Node {
                 rng: &mut rng,
                 events: &mut self.events,
                 node: None,
+                user: None,
             };
             let mut reply = Reply::new(Protocol::Resp2);
             assert!(matches!(command.route, Route::Write(_)), "{request}");

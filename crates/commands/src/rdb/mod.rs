@@ -1,7 +1,7 @@
 //! Values in Redis' own format: what `DUMP` writes and `RESTORE` reads, and what an RDB file holds for each key.
 //!
 //! For: reading every encoding of values that Redis 2.8 to 7.2 has written, and writing what Redis 7.0 and later read.
-//! Leaves to others: the frame of an RDB file (databases, expiries, its own header), and modules' values, which are
+//! Leaves to others: reading the frame of an RDB file (databases, expiries, its own header), and modules' values, which are
 //! refused. Called by: the commands; an importer of files can use [`Reader`] and [`load`] alike.
 //!
 //! ```text
@@ -24,6 +24,7 @@
 //! What is written is of version 10, that of Redis 7.0, and not compressed.
 
 mod crc64;
+pub mod file;
 pub mod kind;
 mod load;
 mod lzf;

@@ -7,44 +7,49 @@ use super::streams;
 
 /// Appends a value, its type before it.
 pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
+    out.push(kind(value));
+    body(value, out);
+}
+
+/// The type under which a value is written.
+pub(super) fn kind(value: &Value) -> u8 {
     match value {
-        Value::String(string_value) => {
-            out.push(STRING);
-            match string_value {
-                StringValue::Int(number) => integer(*number, out),
-                text => text.with_bytes(|bytes| string(bytes, out)),
-            }
-        }
-        Value::Hash(pairs) => {
-            out.push(HASH);
-            hash(pairs, out);
-        }
+        Value::String(_) => STRING,
+        Value::Hash(_) => HASH,
+        Value::List(_) => LIST,
+        Value::Set(_) => SET,
+        Value::SortedSet(_) => SORTED_SET_2,
+        Value::Stream(_) => STREAM_2,
+        other => unreachable!("there is no type {}", other.type_name()),
+    }
+}
+
+/// Appends a value without its type.
+pub(super) fn body(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::String(StringValue::Int(number)) => integer(*number, out),
+        Value::String(text) => text.with_bytes(|bytes| string(bytes, out)),
+        Value::Hash(pairs) => hash(pairs, out),
         Value::List(list) => {
-            out.push(LIST);
             length(list.len() as u64, out);
             for element in list.iter_from(0) {
                 string(element.text(&mut itoa::Buffer::new()), out);
             }
         }
         Value::Set(set) => {
-            out.push(SET);
             length(set.len() as u64, out);
             for member in set.iter() {
                 string(member.text(&mut itoa::Buffer::new()), out);
             }
         }
         Value::SortedSet(set) => {
-            out.push(SORTED_SET_2);
             length(set.len() as u64, out);
             for (member, score) in set.iter() {
                 string(member, out);
                 out.extend(score.to_le_bytes());
             }
         }
-        Value::Stream(stream) => {
-            out.push(STREAM_2);
-            streams::save(stream, out);
-        }
+        Value::Stream(stream) => streams::save(stream, out),
         other => unreachable!("there is no type {}", other.type_name()),
     }
 }

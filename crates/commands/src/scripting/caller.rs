@@ -11,7 +11,8 @@ use quorate_script::{Flag as ScriptFlag, Flags, Host, LogLevel};
 
 use super::tally::Tally;
 use crate::{
-    Args, Command, Error, Flag, Group, Read, Route, SessionCommand, Write, asks_to_wait, lookup, resolve,
+    Args, Command, Denied, Error, Flag, Group, Read, Route, SessionCommand, User, Write, asks_to_wait,
+    lookup, resolve,
 };
 
 /// What a script may do besides reading, by what it declares and by the memory limit when it begins.
@@ -77,6 +78,9 @@ impl Host for Writing<'_, '_> {
             Ok(command) => command,
             Err((command, error)) => return tally.refused(command, &error),
         };
+        if let Err(denied) = permitted(write.user, command, args) {
+            return tally.denied(write.user, denied, command, args);
+        }
         rules.may_add |= command.flags.has(Flag::Write);
         tally.called(write.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
@@ -90,7 +94,7 @@ impl Host for Writing<'_, '_> {
     }
 
     fn may_call(&mut self, args: &[Vec<u8>]) -> Option<bool> {
-        exists(args)
+        may_call(self.write.user, args)
     }
 
     fn log(&mut self, level: LogLevel, line: &[u8]) {
@@ -111,6 +115,9 @@ impl Host for Reading<'_> {
             Ok(command) => command,
             Err((command, error)) => return tally.refused(command, &error),
         };
+        if let Err(denied) = permitted(read.user, command, args) {
+            return tally.denied(read.user, denied, command, args);
+        }
         tally.called(read.db, command, args, || {
             answer(reply, resp3, |reply| match command.route {
                 Route::Session(kind) => of_the_session(kind, args, read.now.0, &mut read.db, reply),
@@ -124,7 +131,7 @@ impl Host for Reading<'_> {
     }
 
     fn may_call(&mut self, args: &[Vec<u8>]) -> Option<bool> {
-        exists(args)
+        may_call(self.read.user, args)
     }
 
     fn log(&mut self, level: LogLevel, line: &[u8]) {
@@ -223,11 +230,18 @@ fn of_the_session(
     Ok(())
 }
 
-/// Whether there is such a command; the one user that there is may run them all.
-fn exists(args: &[Vec<u8>]) -> Option<bool> {
+/// Whether a script's user may run a command. Nobody to ask about: one who may run everything.
+fn permitted(user: Option<&User>, command: &Command, args: Args<'_>) -> Result<(), Denied> {
+    user.map_or(Ok(()), |user| user.check(command, args))
+}
+
+/// Whether there is such a command, and the script's user may run it.
+fn may_call(user: Option<&User>, args: &[Vec<u8>]) -> Option<bool> {
     let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    match resolve(Args::new(&slices)) {
+    let args = Args::new(&slices);
+    match resolve(args) {
         Err(Error::UnknownCommand { .. } | Error::UnknownSubcommand { .. }) => None,
-        _ => Some(true),
+        Ok(command) => Some(permitted(user, command, args).is_ok()),
+        Err(_) => Some(user.is_none()),
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, rdb};
 /// An RDB file's mark of a library.
 const FUNCTION_2: u8 = 245;
 
-pub(super) fn write<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub(crate) fn write<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut payload = Vec::new();
     for code in codes {
         payload.push(FUNCTION_2);

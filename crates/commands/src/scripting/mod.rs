@@ -11,6 +11,7 @@ mod libraries;
 mod tally;
 
 pub(crate) use self::cache::{debug, exists, flush, kill, load};
+pub(crate) use self::dump::write as dump_libraries;
 pub(crate) use self::libraries::{
     delete, dump, flush as flush_functions, list, load as load_functions, restore, stats,
 };

@@ -8,7 +8,7 @@ use quorate_keyspace::DbIndex;
 use quorate_resp::Value;
 use quorate_script::LogLevel;
 
-use crate::{Answering, Args, Called, Command, Error};
+use crate::{Answering, Args, Called, Command, Denied, Error, User};
 
 pub(super) struct Tally<'a> {
     node: Option<&'a dyn Answering>,
@@ -55,6 +55,22 @@ impl<'a> Tally<'a> {
             self.note(text.clone());
         }
         Value::Error(text)
+    }
+
+    /// Counts a command that the user of the script may not run.
+    pub(super) fn denied(
+        &mut self,
+        user: Option<&User>,
+        denied: Denied,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Value {
+        let Some(user) = user else { unreachable!("only a user can be denied something") };
+        if let Some(node) = self.node {
+            node.denied(user, denied, command, args);
+        }
+        let text = denied.text(user, command, args, false);
+        self.refused(Some(command), &Error::text(format!("NOPERM ACL failure in script: {text}")))
     }
 
     pub(super) fn log(&self, level: LogLevel, line: &[u8]) {

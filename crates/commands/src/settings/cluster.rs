@@ -395,17 +395,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         Cluster,
         Integer(0, i64::MAX),
         "128",
-        "Most entries of the log of what was denied.",
-    )
-    .kept(),
+        "Most entries of the log of what was denied, for each node.",
+    ),
     Setting::new(
         "acl-pubsub-default",
         Cluster,
         Choice(&["allchannels", "resetchannels"]),
         "resetchannels",
         "Channels of a new user.",
-    )
-    .kept(),
+    ),
     Setting::new(
         "min-replicas-to-write",
         Cluster,

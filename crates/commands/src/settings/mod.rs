@@ -123,7 +123,7 @@ impl SettingId {
         panic!("no setting of that name")
     }
 
-    fn find(name: &[u8]) -> Option<SettingId> {
+    pub(crate) fn find(name: &[u8]) -> Option<SettingId> {
         SETTINGS.iter().position(|setting| setting.is_named(name)).map(SettingId)
     }
 

@@ -13,11 +13,11 @@ use quorate_resp::Reply;
 
 use self::pattern::Pattern;
 use crate::command::{KeyFlag, KeyFlags};
-use crate::{Args, Error, EventClass, KeyPosition, Read, Write};
+use crate::{Args, Error, EventClass, KeyPosition, Read, User, Write, lookup};
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]`
 pub(crate) fn sort(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let options = Options::parse(args, true)?;
+    let options = Options::parse(args, true, write.user)?;
     let result = options.run(&write.as_read(), &args[1])?;
     let Some(destination) = options.store else {
         write_result(&result, reply);
@@ -38,7 +38,7 @@ pub(crate) fn sort(write: &mut Write<'_>, args: Args<'_>, reply: &mut Reply) -> 
 
 /// `SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA]`
 pub(crate) fn sort_ro(read: &Read<'_>, args: Args<'_>, reply: &mut Reply) -> Result<(), Error> {
-    let result = Options::parse(args, false)?.run(read, &args[1])?;
+    let result = Options::parse(args, false, read.user)?.run(read, &args[1])?;
     write_result(&result, reply);
     Ok(())
 }
@@ -92,7 +92,16 @@ enum By<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, may_store: bool) -> Result<Options<'a>, Error> {
+    fn parse(args: Args<'a>, may_store: bool, user: Option<&User>) -> Result<Options<'a>, Error> {
+        // Which keys patterns lead to is not known before.
+        let may_look_up = match (user, lookup(args.at(0))) {
+            (Some(user), Some(command)) => user.may_read_all(command, args),
+            _ => user.is_none(),
+        };
+        let denied = |option: &str| {
+            let text = format!("ERR {option} option of SORT denied due to insufficient ACL permissions.");
+            Err(Error::text(text))
+        };
         let mut options = Options {
             by: By::Element,
             offset: 0,
@@ -120,11 +129,17 @@ impl<'a> Options<'a> {
                 i += 1;
             } else if args.is(i, "BY") && left >= 1 {
                 let pattern = Pattern::new(args.at(i + 1));
+                if pattern.varies() && !may_look_up {
+                    return denied("BY");
+                }
                 options.by = By::Pattern(pattern);
                 // One constant pattern is enough, whatever else there is.
                 unsorted |= !pattern.varies();
                 i += 1;
             } else if args.is(i, "GET") && left >= 1 {
+                if !may_look_up {
+                    return denied("GET");
+                }
                 options.get.push(Pattern::new(args.at(i + 1)));
                 i += 1;
             } else {

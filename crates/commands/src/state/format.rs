@@ -3,7 +3,7 @@
 //! Numbers are little-endian; storage frames and checksums each block and keeps their order.
 //!
 //! ```text
-//! snapshot := head settings* scripts* waiters* subscriptions* keyspace
+//! snapshot := head settings* users* scripts* waiters* subscriptions* keyspace
 //! head     := 0x41 "QSTA" version:u16 clock:i64        clock in milliseconds since the Unix epoch
 //! settings := 0x42 ( name_bytes:u8 name value_bytes:u16 value )*
 //! scripts  := 0x43 kind:u8 last:u8 bytes            kind 1: a script, 2: a library; its code in one block or more,
@@ -12,6 +12,10 @@
 //!                                                   `blocking/waiters.rs`
 //! subscriptions := 0x45 ( kind:u8 node:u64 count:u32 name_bytes:u16 name )*
 //!                                                   kind 0: a channel, 1: a pattern, 2: a shard channel
+//! users    := 0x46 ( born:u64 name_bytes:u16 name rules:u16 ( rule_bytes:u16 rule )* )*
+//!                                                   by name, the default user among them; rules are those of ACL LIST,
+//!                                                   a selector between parentheses being one. Left out if the default
+//!                                                   user is the only one and has no other limit than requirepass
 //! keyspace := the blocks of quorate-keyspace; their first bytes are other than ours
 //! ```
 //!
@@ -26,10 +30,11 @@ use quorate_keyspace::{Decoder, Encoder, Keyspace, Millis};
 
 use super::scripts::{SCRIPT_BYTES_MAX, Script, Scripts};
 use super::subscriptions::{SUBSCRIPTION_BYTES_MAX, SubscriptionKind, Subscriptions};
-use super::{State, StateSnapshot};
-use crate::Settings;
+use super::{REQUIREPASS, State, StateSnapshot};
+use crate::acl::{RULES_BYTES_MAX, RULES_MAX};
 use crate::blocking::waiters;
 use crate::settings::{Scope, TEXT_BYTES_MAX};
+use crate::{Settings, Users};
 
 const MAGIC: &[u8; 4] = b"QSTA";
 /// The version of clock and settings in snapshots that this program writes.
@@ -39,12 +44,14 @@ const SETTINGS: u8 = 0x42;
 const SCRIPTS: u8 = 0x43;
 const WAITERS: u8 = 0x44;
 const SUBSCRIPTIONS: u8 = 0x45;
+const USERS: u8 = 0x46;
 const SCRIPT: u8 = 1;
 const LIBRARY: u8 = 2;
 /// A block of settings is closed once it is this long; with one more record it stays below 64 KiB.
 const BLOCK_BYTES_FULL: usize = 48 * 1024;
 
 const _: () = assert!(BLOCK_BYTES_FULL + TEXT_BYTES_MAX + 512 < 64 * 1024);
+const _: () = assert!(1 + 12 + RULES_BYTES_MAX + 2 * RULES_MAX <= 64 * 1024);
 const _: () = assert!(1 + 15 + SUBSCRIPTION_BYTES_MAX <= 64 * 1024);
 
 /// Why a snapshot cannot be read.
@@ -68,6 +75,9 @@ pub enum DecodeError {
     /// A script or library that does not load.
     #[error("the snapshot has a script that does not load: {0}")]
     Script(String),
+    /// A user whose rules are not valid here.
+    #[error("the snapshot has a user that is not valid here: {0}")]
+    User(#[source] crate::Error),
     /// A subscription of an unknown kind.
     #[error("the snapshot has a subscription of the unknown kind {0}")]
     Subscription(u8),
@@ -143,6 +153,7 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     if block.len() > 1 {
         blocks.push(block);
     }
+    push_users(&mut blocks, snapshot);
     for code in snapshot.scripts.codes() {
         push_code(&mut blocks, SCRIPT, code);
     }
@@ -170,6 +181,40 @@ pub(super) fn head_blocks(snapshot: &StateSnapshot) -> Vec<Vec<u8>> {
     blocks
 }
 
+/// The users that there are when the settings alone say who may do what.
+fn users_of(settings: &Settings) -> Users {
+    let mut users = Users::default();
+    let password = settings.text(REQUIREPASS);
+    if !password.is_empty() {
+        users.set_default_password(password.as_bytes());
+    }
+    users
+}
+
+fn push_users(blocks: &mut Vec<Vec<u8>>, snapshot: &StateSnapshot) {
+    if snapshot.users == users_of(&snapshot.settings) {
+        return;
+    }
+    let mut block = vec![USERS];
+    for user in snapshot.users.iter() {
+        let mut record = user.born().to_le_bytes().to_vec();
+        let bounded = "users are bounded by RULES_BYTES_MAX";
+        let put = |record: &mut Vec<u8>, text: &[u8]| {
+            record.extend_from_slice(&u16::try_from(text.len()).expect(bounded).to_le_bytes());
+            record.extend_from_slice(text);
+        };
+        put(&mut record, user.name());
+        let rules = user.rules();
+        record.extend_from_slice(&u16::try_from(rules.len()).expect(bounded).to_le_bytes());
+        rules.iter().for_each(|rule| put(&mut record, rule));
+        if block.len() > 1 && block.len() + record.len() > 64 * 1024 {
+            blocks.push(std::mem::replace(&mut block, vec![USERS]));
+        }
+        block.extend_from_slice(&record);
+    }
+    blocks.push(block);
+}
+
 /// A script's code, in as many blocks as it takes.
 fn push_code(blocks: &mut Vec<Vec<u8>>, kind: u8, code: &[u8]) {
     let (mut rest, mut last) = (code, false);
@@ -188,6 +233,8 @@ pub struct StateDecoder {
     clock: Option<Millis>,
     settings: Settings,
     scripts: Scripts,
+    /// Nothing before the first block of users.
+    users: Option<Users>,
     subscriptions: Subscriptions,
     /// The code whose last block has not come yet.
     code: Vec<u8>,
@@ -210,6 +257,7 @@ impl StateDecoder {
             (None, Some((&HEAD, head))) => self.clock = Some(read_head(head)?),
             (None, _) => return Err(DecodeError::NoSnapshot),
             (Some(_), Some((&SETTINGS, records))) => self.read_settings(records)?,
+            (Some(_), Some((&USERS, records))) => self.read_users(records)?,
             (Some(_), Some((&SCRIPTS, part))) => self.read_code(part)?,
             (Some(_), Some((&SUBSCRIPTIONS, rows))) => self.read_subscriptions(rows)?,
             (Some(_), Some((&WAITERS, part))) => self.waiters.extend_from_slice(part),
@@ -229,13 +277,32 @@ impl StateDecoder {
         }
         let mut keyspace: Keyspace = self.keyspace.finish()?;
         let waiters = waiters::decode(&self.waiters, &mut keyspace).ok_or(DecodeError::Waiters)?;
-        let StateDecoder { settings, scripts, subscriptions, .. } = self;
-        Ok(State { keyspace, settings, scripts, subscriptions, waiters, clock })
+        let StateDecoder { settings, scripts, users, subscriptions, .. } = self;
+        let users = users.unwrap_or_else(|| users_of(&settings));
+        Ok(State { keyspace, settings, scripts, users, subscriptions, waiters, clock })
     }
 
     /// How many keys were read so far, for progress.
     pub fn keys(&self) -> u64 {
         self.keyspace.keys()
+    }
+
+    fn read_users(&mut self, mut records: &[u8]) -> Result<(), DecodeError> {
+        let users = self.users.get_or_insert_default();
+        while !records.is_empty() {
+            let (born, rest) = records.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let (name, rest) = split_text(rest)?;
+            let (count, mut rest) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+            let mut rules = Vec::new();
+            for _ in 0..u16::from_le_bytes(*count) {
+                let (rule, after) = split_text(rest)?;
+                rules.push(rule);
+                rest = after;
+            }
+            users.restore(name, u64::from_le_bytes(*born), rules).map_err(DecodeError::User)?;
+            records = rest;
+        }
+        Ok(())
     }
 
     fn read_code(&mut self, part: &[u8]) -> Result<(), DecodeError> {
@@ -309,6 +376,12 @@ fn read_head(head: &[u8]) -> Result<Millis, DecodeError> {
     Ok(Millis(i64::from_le_bytes(clock)))
 }
 
+/// A length in two bytes and as many more, and what follows.
+fn split_text(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    let (len, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
+    split(rest, usize::from(u16::from_le_bytes(*len)))
+}
+
 fn split(bytes: &[u8], len: usize) -> Result<(&[u8], &[u8]), DecodeError> {
     bytes.split_at_checked(len).ok_or(DecodeError::Truncated)
 }
@@ -331,7 +404,9 @@ mod tests {
             (b"client-output-buffer-limit", b"pubsub 1mb 2mb 3"),
             (b"maxmemory-policy", b"allkeys-lfu"),
         ];
-        state.settings.set(&pairs).expect("valid settings");
+        state.configure(&pairs).expect("valid settings");
+        state.users.set(b"reader", &[b"on", b">secret", b"+@read", b"(~a)"], 5, false).expect("rules");
+        state.users.set(b"long", &[&[&b"~"[..], &[b'x'; 40_000]].concat()], 6, true).expect("rules");
         for length in [0, 10, 100_000] {
             let code: Box<[u8]> = format!("return '{}'", "x".repeat(length)).into_bytes().into();
             state.scripts.keep(&quorate_script::sha1_hex(&code), Arc::new(Script { code, flags: None }));
@@ -373,6 +448,7 @@ mod tests {
         let restored = State::decode(&blocks).expect("what was just written");
         assert_eq!(restored.settings, state.settings);
         assert_eq!(restored.scripts, state.scripts);
+        assert_eq!(restored.users, state.users);
         assert_eq!(restored.subscriptions, state.subscriptions);
         assert_eq!(restored.clock, state.clock);
         assert!(restored.waiters.iter().eq(state.waiters.iter()));
@@ -388,6 +464,7 @@ mod tests {
             State { clock: Millis(1), ..sample() }.digest(),
             State { settings: Settings::default(), ..sample() }.digest(),
             State { scripts: Scripts::default(), ..sample() }.digest(),
+            State { users: Users::default(), ..sample() }.digest(),
             State { subscriptions: Subscriptions::default(), ..sample() }.digest(),
             State { waiters: Waiters::default(), ..sample() }.digest(),
             State { keyspace: Keyspace::new(Seed([3; 16])), ..sample() }.digest(),
@@ -408,6 +485,19 @@ mod tests {
         assert!(state.settings.set(&[(b"requirepass", &longer)]).is_err());
     }
 
+    /// What was written before there were users, and what a cluster without them still writes.
+    #[test]
+    fn a_password_alone_makes_the_default_user() {
+        let mut state = State::new(Seed([3; 16]));
+        state.configure(&[(b"requirepass", b"secret")]).expect("a password");
+        let blocks: Vec<Vec<u8>> = state.capture().encode().collect();
+        assert!(blocks.iter().all(|block| block[0] != USERS));
+        let restored = State::decode(&blocks).expect("what was just written");
+        assert!(restored.users.authenticate(b"default", b"secret").is_some());
+        assert!(restored.users.authenticate(b"default", b"").is_none());
+        assert_eq!(restored.users, state.users);
+    }
+
     #[test]
     fn what_is_no_snapshot_is_refused() {
         let blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
@@ -421,7 +511,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_blocks_never_panic(block in 0_usize..8, at in any::<prop::sample::Index>(), bits in 1_u8..) {
+        fn damaged_blocks_never_panic(block in 0_usize..10, at in any::<prop::sample::Index>(), bits in 1_u8..) {
             let mut blocks: Vec<Vec<u8>> = sample().capture().encode().collect();
             let at = at.index(blocks[block].len());
             blocks[block][at] ^= bits;

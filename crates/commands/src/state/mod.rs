@@ -1,6 +1,6 @@
 //! The replicated state that commands see.
 //!
-//! For: holding keyspace, settings, scripts, subscriptions, waiters and clock together, capturing them for a snapshot, and telling two
+//! For: holding keyspace, settings, scripts, users, subscriptions, waiters and clock together, capturing them for a snapshot, and telling two
 //! nodes' states apart. Leaves to others: origins and membership (the node's part of the replicated state); framing and
 //! checksums of snapshot blocks (storage).
 //! Invariants: everything here is a function of the log; [`State::digest`] of two nodes agrees at the same index.
@@ -16,11 +16,14 @@ pub use self::format::VERSION;
 pub use self::format::{DecodeError, StateDecoder, StateEncoder};
 pub use self::scripts::Scripts;
 use self::subscriptions::Subscriptions;
-use crate::Settings;
 use crate::blocking::Waiters;
 use crate::blocking::waiters::Standing;
+use crate::settings::SettingId;
+use crate::{Error, Settings, Users};
 
-/// Keyspace, settings, scripts, subscriptions, waiters and clock.
+const REQUIREPASS: SettingId = SettingId::of("requirepass");
+
+/// Keyspace, settings, scripts, users, subscriptions, waiters and clock.
 #[derive(Debug)]
 pub struct State {
     /// The sixteen databases.
@@ -29,6 +32,8 @@ pub struct State {
     pub settings: Settings,
     /// Scripts and libraries of functions.
     pub scripts: Scripts,
+    /// Who may do what.
+    pub users: Users,
     /// Who listens to messages, over all nodes.
     pub subscriptions: Subscriptions,
     /// Requests that wait.
@@ -48,10 +53,23 @@ impl State {
             keyspace: Keyspace::new(seed),
             settings: Settings::default(),
             scripts: Scripts::default(),
+            users: Users::default(),
             subscriptions: Subscriptions::default(),
             waiters: Waiters::default(),
             clock: Millis::default(),
         }
+    }
+
+    /// Changes cluster settings as `CONFIG SET` does, all of them or none; a password becomes the default user's.
+    ///
+    /// # Errors
+    /// A setting does not exist or does not take its value.
+    pub fn configure(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        self.settings.set(pairs)?;
+        if pairs.iter().any(|(name, _)| SettingId::find(name) == Some(REQUIREPASS)) {
+            self.users.set_default_password(self.settings.text(REQUIREPASS).as_bytes());
+        }
+        Ok(())
     }
 
     /// What the memory limit is compared with: the data, as accounted, and [`State::BASE_BYTES`].
@@ -65,6 +83,7 @@ impl State {
             keyspace: self.keyspace.capture(),
             settings: self.settings.clone(),
             scripts: self.scripts.clone(),
+            users: self.users.clone(),
             subscriptions: self.subscriptions.clone(),
             waiters: self.waiters.capture(),
             clock: self.clock,
@@ -95,6 +114,7 @@ pub struct StateSnapshot {
     keyspace: Snapshot,
     settings: Settings,
     scripts: Scripts,
+    users: Users,
     subscriptions: Subscriptions,
     waiters: CowTree<Standing>,
     clock: Millis,
@@ -116,7 +136,7 @@ impl StateSnapshot {
         self.keyspace.is_empty()
     }
 
-    /// A checksum of keys, settings, scripts, subscriptions, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
+    /// A checksum of keys, settings, scripts, users, subscriptions, waiters and clock: equal on nodes that applied the same log, whatever came by snapshot.
     pub fn digest(&self) -> u64 {
         // Any fixed seed will do: this is a checksum, not a hash table.
         let seed = Seed(*b"quorate settings");

@@ -102,6 +102,21 @@ impl Scripts {
         self.libraries.by_name.values().map(|loaded| &loaded.library)
     }
 
+    /// The code of each library.
+    pub fn library_codes(&self) -> impl Iterator<Item = &[u8]> {
+        self.libraries().map(|library| &*library.code)
+    }
+
+    /// All libraries in Redis' own format, as `FUNCTION DUMP` replies them.
+    pub fn dump_libraries(&self) -> Vec<u8> {
+        crate::scripting::dump_libraries(self.library_codes())
+    }
+
+    /// Whether both have the very same libraries. Two that were loaded apart count as different.
+    pub fn has_same_libraries(&self, other: &Scripts) -> bool {
+        Arc::ptr_eq(&self.libraries, &other.libraries)
+    }
+
     pub(crate) fn script(&self, sha: &str) -> Option<Arc<Script>> {
         self.scripts.by_sha.get(sha).cloned()
     }

@@ -1,9 +1,11 @@
 //! Rows of users (ACL).
 
 use crate::Flag::{Admin, Loading, NoScript, Stale};
-use crate::SessionCommand::{AclCat, AclList, AclUsers, AclWhoami};
+use crate::SessionCommand::{AclCat, AclGenpass, AclLog, AclWhoami};
+use crate::acl::commands as acl;
 use crate::command::ArgumentKind::{Integer, String};
-use crate::{Argument, Command, Flags, Group, Route};
+use crate::introspection;
+use crate::{Argument, Command, Flags, Group, Hidden, Route};
 
 const ROW: Command = Command { group: Group::Server, ..Command::ROW };
 
@@ -34,9 +36,11 @@ const ACL: &[Command] = &[
         parent: Some("acl"),
         arity: -3,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
+        hidden: Hidden::From(2),
         since: "6.0.0",
         summary: "Removes users and ends their connections.",
         arguments: &[Argument::new("username", String).multiple()],
+        route: Route::Write(acl::deluser),
         ..ROW
     },
     Command {
@@ -44,6 +48,7 @@ const ACL: &[Command] = &[
         parent: Some("acl"),
         arity: -4,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
+        hidden: Hidden::From(2),
         since: "7.0.0",
         summary: "Tells whether a user could run a command.",
         arguments: &[
@@ -51,6 +56,7 @@ const ACL: &[Command] = &[
             Argument::new("command", String),
             Argument::new("arg", String).optional().multiple(),
         ],
+        route: Route::Read(acl::dryrun),
         ..ROW
     },
     Command {
@@ -61,6 +67,7 @@ const ACL: &[Command] = &[
         since: "6.0.0",
         summary: "Makes up a password.",
         arguments: &[Argument::new("bits", Integer).optional()],
+        route: Route::Session(AclGenpass),
         ..ROW
     },
     Command {
@@ -68,9 +75,11 @@ const ACL: &[Command] = &[
         parent: Some("acl"),
         arity: 3,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
+        hidden: Hidden::From(2),
         since: "6.0.0",
         summary: "Returns a user's rules.",
         arguments: &[Argument::new("username", String)],
+        route: Route::Read(acl::getuser),
         ..ROW
     },
     Command {
@@ -80,6 +89,8 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Loading, Stale]),
         since: "6.0.0",
         summary: "Describes the subcommands.",
+        stateless: true,
+        route: Route::Read(introspection::help),
         ..ROW
     },
     Command {
@@ -89,7 +100,7 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
         summary: "Lists the users with their rules.",
-        route: Route::Session(AclList),
+        route: Route::Read(acl::list),
         ..ROW
     },
     Command {
@@ -98,7 +109,8 @@ const ACL: &[Command] = &[
         arity: 2,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
-        summary: "Reads the users from the ACL file again.",
+        summary: "Refused: users are replicated, there is no file to read them from.",
+        route: Route::Read(acl::load),
         ..ROW
     },
     Command {
@@ -107,12 +119,13 @@ const ACL: &[Command] = &[
         arity: -2,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
-        summary: "Lists what was denied lately.",
+        summary: "Lists what was denied lately on this node.",
         arguments: &[Argument::one_of(
             "operation",
             &[Argument::new("count", Integer), Argument::word("reset", "RESET")],
         )
         .optional()],
+        route: Route::Session(AclLog),
         ..ROW
     },
     Command {
@@ -121,7 +134,8 @@ const ACL: &[Command] = &[
         arity: 2,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
-        summary: "Writes the users to the ACL file.",
+        summary: "Answers OK: what was acknowledged is on disk already.",
+        route: Route::Read(acl::save),
         ..ROW
     },
     Command {
@@ -129,9 +143,11 @@ const ACL: &[Command] = &[
         parent: Some("acl"),
         arity: -3,
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
+        hidden: Hidden::From(2),
         since: "6.0.0",
         summary: "Makes or changes a user.",
         arguments: &[Argument::new("username", String), Argument::new("rule", String).optional().multiple()],
+        route: Route::Write(acl::setuser),
         ..ROW
     },
     Command {
@@ -141,7 +157,7 @@ const ACL: &[Command] = &[
         flags: Flags::of(&[Admin, NoScript, Loading, Stale]),
         since: "6.0.0",
         summary: "Lists the names of all users.",
-        route: Route::Session(AclUsers),
+        route: Route::Read(acl::users),
         ..ROW
     },
     Command {

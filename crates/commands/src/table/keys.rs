@@ -347,6 +347,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "sort",
+        asks_user: true,
         arity: -2,
         flags: Flags::of(&[Write, DenyOom, MovableKeys]),
         categories: Categories::of(&[
@@ -383,6 +384,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "sort_ro",
+        asks_user: true,
         arity: -2,
         flags: Flags::of(&[Readonly, MovableKeys]),
         categories: Categories::of(&[

@@ -77,6 +77,15 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
+/// A request's command or subcommand, whether or not Quorate runs it.
+pub(crate) fn find(args: Args<'_>) -> Option<&'static Command> {
+    let container = lookup(&args[0])?;
+    match args.get(1) {
+        Some(sub) if !container.subcommands.is_empty() => container.subcommand(sub),
+        _ => Some(container),
+    }
+}
+
 /// Finds a request's command or subcommand and checks its arity; Redis' errors for what it does not find.
 ///
 /// What Redis has and Quorate has not yet is an error as well.

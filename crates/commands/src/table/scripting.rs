@@ -16,6 +16,7 @@ const FLUSH_TYPE: &[Argument] = &[Argument::word("async", "ASYNC"), Argument::wo
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "eval",
+        asks_user: true,
         complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
@@ -27,6 +28,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "eval_ro",
+        asks_user: true,
         complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
@@ -38,6 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "evalsha",
+        asks_user: true,
         complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
@@ -49,6 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "evalsha_ro",
+        asks_user: true,
         complexity: "Depends on the script",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
@@ -60,6 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fcall",
+        asks_user: true,
         complexity: "Depends on the function",
         arity: -3,
         flags: Flags::of(&[NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),
@@ -71,6 +76,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fcall_ro",
+        asks_user: true,
         complexity: "Depends on the function",
         arity: -3,
         flags: Flags::of(&[Readonly, NoScript, Stale, SkipMonitor, NoMandatoryKeys, MovableKeys]),

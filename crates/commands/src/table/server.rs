@@ -6,7 +6,8 @@ use crate::Flag::{
 };
 use crate::KeyFlag::{Ow, Update};
 use crate::SessionCommand::{
-    Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Monitor, Replicaof, Role, Save, Shutdown, Time,
+    Bgrewriteaof, Bgsave, Debug, Info, Lastsave, Module, Monitor, Psync, Replconf, Replicaof, Role, Save,
+    Shutdown, Time,
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
@@ -156,17 +157,17 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::of(&[Admin, NoScript, NoAsyncLoading, NoMulti]),
         since: "2.8.0",
-        summary: "Used between Redis servers: starts replication.",
+        summary: "Begins to follow this node: a copy, then what changes.",
         arguments: &[Argument::new("replicationid", String), Argument::new("offset", Integer)],
-        refusal: Some(OWN_LOG),
+        route: Route::Session(Psync),
         ..ROW
     },
     Command {
         name: "replconf",
         flags: Flags::of(&[Admin, NoScript, Loading, Stale, AllowBusy]),
         since: "3.0.0",
-        summary: "Used between Redis servers: sets up replication.",
-        refusal: Some(OWN_LOG),
+        summary: "What a replica says of itself before and while it follows.",
+        route: Route::Session(Replconf),
         ..ROW
     },
     Command {
@@ -278,7 +279,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "sync",
         arity: 1,
         flags: Flags::of(&[Admin, NoScript, NoAsyncLoading, NoMulti]),
-        summary: "Used between Redis servers: starts replication.",
+        summary: "Begins to follow this node: a copy, then what changes.",
         refusal: Some(OWN_LOG),
         ..ROW
     },

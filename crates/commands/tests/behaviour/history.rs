@@ -285,6 +285,8 @@ const TEMPLATES: &[&str] = &[
     "XINFO STREAM Q FULL",
     "XINFO GROUPS Q",
     "XINFO CONSUMERS Q G",
+    "ACL SETUSER K on >V ~K +@read (+set)",
+    "ACL DELUSER K",
     "CONFIG SET stream-node-max-entries 3",
     "COPY Q Q REPLACE",
     "DUMP K",

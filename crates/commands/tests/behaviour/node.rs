@@ -45,6 +45,7 @@ impl Node {
                     rng: &mut Rng::from_u64(self.index),
                     events: &mut events,
                     node: None,
+                    user: None,
                 };
                 write(&mut self.state, context, command, args, &mut reply);
             }

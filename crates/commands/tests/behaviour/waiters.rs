@@ -70,6 +70,7 @@ impl Bench {
             rng: &mut *rng,
             events: &mut *events,
             node: None,
+            user: None,
         };
         let seat = Seat { node: 1, incarnation: 1, deadline: None };
         let ticket = write_or_wait(&mut self.state, context, Some(seat), command, args, &mut reply);

@@ -6,12 +6,14 @@
 //! Invariant: one value at a time is held, and [`KEYS_PER_TURN`] keys.
 
 mod digest;
+mod servers;
 
 use std::io::Read;
 
 use quorate_resp::Value;
 
 use self::digest::Digest;
+pub(crate) use self::servers::compare_servers;
 use crate::error::shown;
 use crate::load::Databases;
 use crate::rdb::{Item, Key, Reader};

@@ -13,10 +13,14 @@ fn sealed() -> BytesMut {
         Watched { db: DbIndex::new(2).unwrap(), key: Bytes::from_static(b"w"), version: Version(9) },
         Watched { db: DbIndex::ZERO, key: Bytes::new(), version: Version(0) },
     ];
-    let requests = [(DbIndex::new(1).unwrap(), [&b"INCR"[..], b"n"].into_iter())];
+    let requests = [
+        (DbIndex::new(1).unwrap(), None, [&b"INCR"[..], b"n"].into_iter()),
+        (DbIndex::ZERO, Some(&b"ann"[..]), [&b"FCALL"[..], b"f"].into_iter()),
+    ];
     builder.push_transaction(&watched, requests.into_iter());
     builder.push_anew(DbIndex::ZERO, Some(Millis(5)), [&b"BLPOP"[..], b"k", b"0"].into_iter());
     builder.push_unblock(Ticket(8), Unblock::Gone);
+    builder.push_as(DbIndex::ZERO, b"bob", [&b"EVAL"[..], b"", b"0"].into_iter());
     BytesMut::from(&builder.seal(ORIGIN, 42)[..])
 }
 
@@ -33,6 +37,7 @@ fn a_stamped_batch_reads_back() {
     let request = |db, args: &[&'static [u8]]| BatchRequest {
         db: DbIndex::new(db).unwrap(),
         args: RequestArgs::from_slice(args),
+        user: None,
     };
     let expected = [
         BatchItem::Request(request(0, &[b"SET", b"key", b"value"])),
@@ -42,10 +47,14 @@ fn a_stamped_batch_reads_back() {
                 (DbIndex::new(2).unwrap(), Version(9), b"w".as_slice()),
                 (DbIndex::ZERO, Version(0), b""),
             ],
-            requests: vec![request(1, &[b"INCR", b"n"])],
+            requests: vec![
+                request(1, &[b"INCR", b"n"]),
+                BatchRequest { user: Some(b"ann"), ..request(0, &[b"FCALL", b"f"]) },
+            ],
         },
         BatchItem::Anew { deadline: Some(Millis(5)), request: request(0, &[b"BLPOP", b"k", b"0"]) },
         BatchItem::Unblock { ticket: Ticket(8), how: Unblock::Gone },
+        BatchItem::Request(BatchRequest { user: Some(b"bob"), ..request(0, &[b"EVAL", b"", b"0"]) }),
     ];
     assert_eq!(items, expected);
 }
@@ -71,6 +80,7 @@ fn the_first_format_stays_readable() {
     let del = |db| BatchRequest {
         db: DbIndex::new(db).unwrap(),
         args: RequestArgs::from_slice(&[b"DEL".as_slice(), b"k"]),
+        user: None,
     };
     let batch = kept(include_str!("../../fixtures/v1/batch.hex"));
     check_kept(&batch, &[BatchItem::Request(del(0))]);
@@ -82,10 +92,19 @@ fn the_first_format_stays_readable() {
     let pop = || BatchRequest {
         db: DbIndex::new(1).unwrap(),
         args: RequestArgs::from_slice(&[b"BLPOP".as_slice(), b"k", b"0"]),
+        user: None,
     };
     let anew = |deadline| BatchItem::Anew { deadline, request: pop() };
     let unblock = BatchItem::Unblock { ticket: Ticket(9), how: Unblock::Error };
     check_kept(&batch, &[anew(Some(Millis(5000))), anew(None), unblock]);
+    let batch = kept(include_str!("../../fixtures/v1/users.hex"));
+    let eval = BatchRequest {
+        db: DbIndex::new(3).unwrap(),
+        args: RequestArgs::from_slice(&[b"EVAL".as_slice(), b"", b"0"]),
+        user: Some(b"ann"),
+    };
+    let transaction = BatchItem::Transaction { watched: Vec::new(), requests: vec![del(2), eval.clone()] };
+    check_kept(&batch, &[BatchItem::Request(eval), transaction]);
 }
 
 #[test]

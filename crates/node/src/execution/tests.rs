@@ -108,8 +108,8 @@ fn slot(part: &Part, state: &State) -> Slot {
                     let seat = Seat { deadline: None, ticket: Arc::default(), wake: oneshot::channel().0 };
                     Slot::Wait { db, command, request, style, seat }
                 }
-                Route::Write(_) => Slot::Write { db, command, request, style },
-                _ => Slot::Read { db, command, request, style },
+                Route::Write(_) => Slot::Write { db, command, request, style, caller: None },
+                _ => Slot::Read { db, command, request, style, caller: None },
             }
         }
         Part::Transaction { commands, watches } => {
@@ -123,7 +123,14 @@ fn slot(part: &Part, state: &State) -> Slot {
                 Watches::Wrong => watched(Version(current.0 + 1)),
             };
             let (elements, command) = (commands.len(), queued("EXEC").command);
-            Slot::Transaction(Box::new(Transaction { command, watched, commands, elements, style }))
+            Slot::Transaction(Box::new(Transaction {
+                command,
+                watched,
+                commands,
+                elements,
+                style,
+                caller: None,
+            }))
         }
     }
 }

@@ -75,6 +75,19 @@ impl Hub {
         let _sent = client.send(answer, limits);
     }
 
+    /// Whether any subscription of a connection is such a one.
+    pub(super) fn any_subscription(
+        &self,
+        client: u64,
+        mut fits: impl FnMut(SubscriptionKind, &[u8]) -> bool,
+    ) -> bool {
+        let Some(own) = self.clients.get(&client) else { return false };
+        SubscriptionKind::ALL
+            .into_iter()
+            .zip(own)
+            .any(|(kind, names)| names.iter().any(|name| fits(kind, name)))
+    }
+
     /// Forgets a connection.
     pub(super) fn leave(&mut self, client: u64) {
         let Some(own) = self.clients.remove(&client) else { return };

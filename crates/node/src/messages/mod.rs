@@ -151,6 +151,15 @@ impl Post {
         }
     }
 
+    /// Whether any subscription of a connection is such a one.
+    pub(crate) fn any_subscription(
+        &self,
+        client: u64,
+        fits: impl FnMut(SubscriptionKind, &[u8]) -> bool,
+    ) -> bool {
+        self.hub.lock().any_subscription(client, fits)
+    }
+
     /// Takes over what apply has left. Never waits for anybody to read.
     pub(crate) fn deliver(&self, effects: Vec<Effect>, limits: impl FnOnce() -> OutputLimits) {
         if effects.is_empty() {

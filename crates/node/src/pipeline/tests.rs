@@ -47,7 +47,7 @@ fn group(bytes: usize) -> Group {
     let style = Style { protocol: Protocol::Resp2, silent: false };
     let value = vec![b'x'; bytes];
     let request = Request::from_args([&b"SET"[..], b"key", &value]);
-    vec![Slot::Write { db: DbIndex::default(), command, request, style }].into()
+    vec![Slot::Write { db: DbIndex::default(), command, request, style, caller: None }].into()
 }
 
 type Task = tokio::task::JoinHandle<Result<Bytes, Failure>>;

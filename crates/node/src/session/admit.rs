@@ -1,7 +1,7 @@
 //! Whether a request may run now, and the errors of those that may not.
 //!
-//! For: what Redis checks of every request before it runs: its name, arity, authentication, the transaction that it
-//! is in, the memory limit. Leaves to others: running it (`execute`).
+//! For: what Redis checks of every request before it runs: its name, arity, authentication, permissions, the
+//! transaction that it is in, the memory limit. Leaves to others: running it (`execute`).
 //!
 //! Invariant: a request that is refused inside a transaction makes `EXEC` refuse the whole of it.
 
@@ -27,6 +27,9 @@ impl<B: Backend> Session<B> {
         }
         if self.multi.is_open() && command.flags.has(Flag::NoMulti) {
             return Err(Some(Error::text(NOT_IN_MULTI)));
+        }
+        if self.restricted {
+            self.check_permission(command, args)?;
         }
         self.check_listening(command).map_err(Some)?;
         match self.backend.admission() {

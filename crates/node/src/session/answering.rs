@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_commands::{Answering, Args, Called, Command, Flag, LogLevel, Settings};
+use quorate_commands::{Answering, Args, Called, Command, Denied, Flag, LogLevel, Settings, User};
 use quorate_keyspace::DbIndex;
 
+use super::acl_log::Context;
 use super::monitor::{self, Speaker};
 use super::tracking::read_keys;
 use super::{Client, Front, Tunables};
@@ -86,6 +87,11 @@ impl Answering for Asked<'_> {
 
     fn error(&self, text: &[u8]) {
         self.front.stats.error(text);
+    }
+
+    fn denied(&self, user: &User, denied: Denied, command: &'static Command, args: Args<'_>) {
+        let client = self.client.as_ref().map(|client| client.line(&self.front.stats).to_string());
+        self.front.note_denied(Context::Lua, user.name(), denied, command, args, client.unwrap_or_default());
     }
 
     fn log(&self, level: LogLevel, line: &[u8]) {

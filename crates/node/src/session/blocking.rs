@@ -74,7 +74,7 @@ impl<'a> Parked<'a> {
     pub(super) fn new(client: &'a Client) -> Parked<'a> {
         let (unblock, unblocked) = oneshot::channel();
         *client.unblock.lock() = Some(unblock);
-        client.blocked.store(true, Relaxed);
+        client.set_blocked(true);
         Parked { client, unblocked }
     }
 
@@ -90,7 +90,7 @@ impl<'a> Parked<'a> {
 
 impl Drop for Parked<'_> {
     fn drop(&mut self) {
-        self.client.blocked.store(false, Relaxed);
+        self.client.set_blocked(false);
         *self.client.unblock.lock() = None;
     }
 }
@@ -175,9 +175,9 @@ impl<B: Backend> Session<B> {
         if self.client.input_ended.load(Relaxed) {
             return Some(Wake::Unknown);
         }
-        self.client.blocked.store(true, Relaxed);
+        self.client.set_blocked(true);
         let wake = woken.await.ok();
-        self.client.blocked.store(false, Relaxed);
+        self.client.set_blocked(false);
         wake
     }
 
@@ -194,6 +194,7 @@ impl<B: Backend> Session<B> {
             Err(Failure::Unknown) => return Step::Close,
         };
         let start = self.reply.len();
+        let tracked = self.keys_to_track(command, request);
         let args: Vec<&[u8]> = request.args().collect();
         let wait = quorate_commands::read_wait(Args::new(&args));
         let keys = wait.as_ref().map_or(&[][..], |wait| &args[wait.keys.clone()]);
@@ -201,11 +202,11 @@ impl<B: Backend> Session<B> {
         let reader = self.backend.wait_for(self.db, keys.iter().copied());
         let settled = self.backend.with_state(|state| {
             let (db, now, seed) = (self.db, now.max(state.clock), self.seed);
-            let read = Read { state, db, now, seed, node: None, lookups: None };
+            let read = Read { state, db, now, seed, node: None, lookups: None, user: None };
             quorate_commands::settle_ids(&read, Args::new(&args))
         });
         let request = settled.as_ref().unwrap_or(request);
-        if self.try_read(command, request, style, now) == Look::Nothing
+        if self.try_read(command, request, style, now, &tracked) == Look::Nothing
             && let Some(wait) = wait
         {
             if self.client.input_ended.load(Relaxed) {
@@ -227,7 +228,11 @@ impl<B: Backend> Session<B> {
                 }
                 self.reply.set_protocol(style.protocol);
                 match ended {
-                    None if self.try_read(command, request, style, Millis(0)) == Look::Something => break,
+                    None if self.try_read(command, request, style, Millis(0), &tracked)
+                        == Look::Something =>
+                    {
+                        break;
+                    }
                     None => self.reply.truncate(start),
                     Some(Unblock::Error) => break self.reply.error(UNBLOCKED),
                     Some(Unblock::Timeout | Unblock::Gone) => break self.reply.null_array(),
@@ -240,17 +245,36 @@ impl<B: Backend> Session<B> {
         Step::Taken
     }
 
-    /// Runs a read once; its reply stays only if it is one.
-    fn try_read(&mut self, command: &'static Command, request: &Request, style: Style, now: Millis) -> Look {
-        let Session { backend, client, reply, seed, db, .. } = self;
+    /// Runs a read once; its reply stays only if it is one. Its client keeps these keys.
+    fn try_read(
+        &mut self,
+        command: &'static Command,
+        request: &Request,
+        style: Style,
+        now: Millis,
+        tracked: &[Bytes],
+    ) -> Look {
+        let Session { backend, client, reply, seed, db, tunables, .. } = self;
         let (start, started) = (reply.len(), Instant::now());
         let front = backend.front();
         let asked = Asked::new(front, Some(client.handle()));
         let is_first = now != Millis(0);
         let failed = backend.with_state(|state| {
+            if !tracked.is_empty() {
+                let (keys_max, limits) = (tunables.tracked_keys_max, &tunables.output_limits);
+                front.post.tracking.remember(client.id, tracked, keys_max, limits);
+            }
             let now = now.max(state.clock);
             let node = Some(&asked as &dyn Answering);
-            let read = Read { state, db: *db, now, seed: *seed, node, lookups: Some(&front.stats.lookups) };
+            let read = Read {
+                state,
+                db: *db,
+                now,
+                seed: *seed,
+                node,
+                lookups: Some(&front.stats.lookups),
+                user: None,
+            };
             read_one(front, &read, command, request, Style { silent: false, ..style }, reply)
         });
         let given = &reply.as_bytes()[start..];

@@ -11,7 +11,6 @@ use std::time::Duration;
 use quorate_commands::{Args, Error, SessionCommand};
 
 use super::backend::{Backend, ReadMode};
-use super::connection::DEFAULT_USER;
 use super::pause::PauseScope;
 use super::registry::Client;
 use super::{Flow, Session};
@@ -28,6 +27,7 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     kind: Option<Kind>,
+    user: Option<&'a [u8]>,
     keep_self: bool,
 }
 
@@ -123,7 +123,9 @@ impl<B: Backend> Session<B> {
             return Err(Error::Syntax);
         };
         let stats = &self.backend.front().stats;
-        let lines: String = clients.iter().map(|client| format!("{}\n", client.line(stats))).collect();
+        // Who has been ended is gone, whether or not its task has noticed.
+        let open = clients.iter().filter(|client| !client.is_killed());
+        let lines: String = open.map(|client| format!("{}\n", client.line(stats))).collect();
         self.reply.verbatim("txt", lines.as_bytes());
         Ok(())
     }
@@ -136,6 +138,10 @@ impl<B: Backend> Session<B> {
         } else {
             kill_filter(args)?
         };
+        if let Some(user) = filter.user.filter(|user| self.tunables.users.get(user).is_none()) {
+            let user = String::from_utf8_lossy(user);
+            return Err(Error::text(format!("ERR No such user '{user}'")));
+        }
         let mut killed = 0;
         let mut flow = Flow::Continue;
         for client in self.backend.front().clients.all() {
@@ -184,6 +190,7 @@ impl Filter<'_> {
         self.id.is_none_or(|id| id == client.id)
             && self.addr.is_none_or(|addr| addr == client.origin.addr.as_bytes())
             && self.laddr.is_none_or(|laddr| laddr == client.origin.laddr.as_bytes())
+            && self.user.is_none_or(|user| user == client.user().name())
             && self.kind.is_none_or(|kind| kind.is_of(client))
     }
 }
@@ -200,12 +207,7 @@ fn kill_filter(args: Args<'_>) -> Result<Filter<'_>, Error> {
             b"type" => filter.kind = Some(client_kind(value)?),
             b"addr" => filter.addr = Some(value),
             b"laddr" => filter.laddr = Some(value),
-            b"user" => {
-                if value != DEFAULT_USER.as_bytes() {
-                    let user = String::from_utf8_lossy(value);
-                    return Err(Error::text(format!("ERR No such user '{user}'")));
-                }
-            }
+            b"user" => filter.user = Some(value),
             b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.keep_self = true,
             b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.keep_self = false,
             _ => return Err(Error::Syntax),

@@ -6,17 +6,17 @@
 //! Invariant: a password that was set anywhere before is never refused: before a wrong password is refused,
 //! the node asks the cluster for its newest settings.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use quorate_commands::{Args, Error, SessionCommand};
+use bytes::Bytes;
+use quorate_commands::{Args, DEFAULT_USER, Denial, Denied, Error, SessionCommand};
 use quorate_keyspace::DbIndex;
 use quorate_resp::Protocol;
 
+use super::acl_log::Context;
 use super::backend::Backend;
 use super::{Flow, REDIS_VERSION, Session, Silence};
-
-/// The one user that there is.
-pub(super) const DEFAULT_USER: &str = "default";
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password configured for the default user. \
@@ -36,7 +36,7 @@ impl<B: Backend> Session<B> {
             }
             Kind::Select => self.select(args),
             Kind::AclWhoami => {
-                self.reply.bulk(DEFAULT_USER.as_bytes());
+                self.reply.bulk(self.user.name());
                 Ok(())
             }
             Kind::Cluster => Err(Error::text("ERR This instance has cluster support disabled")),
@@ -80,6 +80,8 @@ impl<B: Backend> Session<B> {
                 self.monitor();
                 Ok(Flow::Continue)
             }
+            Kind::Replconf => self.replconf(args).map(|()| Flow::Continue),
+            Kind::Psync => self.psync().await.map(|()| Flow::Continue),
             Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
             Kind::ClientUnblock => self.client_unblock(args).await,
@@ -139,7 +141,7 @@ impl<B: Backend> Session<B> {
 
     async fn auth(&mut self, args: Args<'_>) -> Result<(), Error> {
         let (user, password) = match args.len() {
-            2 => (DEFAULT_USER.as_bytes(), args.at(1)),
+            2 => (DEFAULT_USER, args.at(1)),
             3 => (args.at(1), args.at(2)),
             _ => return Err(Error::Syntax),
         };
@@ -149,27 +151,29 @@ impl<B: Backend> Session<B> {
                 return Err(Error::text(NO_PASSWORD_SET));
             }
         }
-        self.authenticate(user, password).await?;
+        self.authenticate(user, password, args).await?;
         self.reply.ok();
         Ok(())
     }
 
-    async fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Result<(), Error> {
-        // What the log has applied here may be newer than the last tick.
+    async fn authenticate(&mut self, name: &[u8], password: &[u8], args: Args<'_>) -> Result<(), Error> {
+        // What the log has applied here may be newer than what the session goes by.
         self.take_settings(|_| ());
-        if !self.fits(user, password) {
+        let mut user = self.tunables.users.authenticate(name, password).cloned();
+        if user.is_none() {
             self.ask_for_settings().await;
-            if !self.fits(user, password) {
-                return Err(Error::text(WRONG_PASSWORD));
-            }
+            user = self.tunables.users.authenticate(name, password).cloned();
         }
+        let Some(user) = user else {
+            let denied = Denied { denial: Denial::Auth, at: 0 };
+            if let Some(command) = quorate_commands::lookup(args.at(0)) {
+                self.note_denied(Context::Toplevel, &Bytes::copy_from_slice(name), denied, command, args);
+            }
+            return Err(Error::text(WRONG_PASSWORD));
+        };
         self.authenticated = true;
+        self.become_user(user);
         Ok(())
-    }
-
-    fn fits(&self, user: &[u8], password: &[u8]) -> bool {
-        user == DEFAULT_USER.as_bytes()
-            && (!self.tunables.has_password || self.tunables.is_password(password))
     }
 
     /// Waits for what was changed on other nodes before. If there is no quorum, what is known has to do.
@@ -193,7 +197,7 @@ impl<B: Backend> Session<B> {
         };
         let (credentials, name) = hello_options(args)?;
         if let Some((user, password)) = credentials {
-            self.authenticate(user, password).await?;
+            self.authenticate(user, password, args).await?;
         }
         if self.must_authenticate() {
             return Err(Error::text(HELLO_NOT_AUTHENTICATED));
@@ -241,7 +245,10 @@ impl<B: Backend> Session<B> {
         self.client.show_monitoring(false);
         self.client.show_subscriptions([0; 3]);
         self.silence = Silence::No;
-        self.authenticated = !self.tunables.has_password;
+        self.authenticated = self.trusted || self.tunables.default_is_open;
+        if !self.trusted {
+            self.become_user(Arc::clone(self.tunables.users.default_user()));
+        }
         self.set_protocol(Protocol::Resp2);
         self.set_db(DbIndex::default());
         self.client.set_names(|names| names.name.clear());

@@ -70,10 +70,15 @@ impl<B: Backend> Session<B> {
     /// Returns [`Flow::More`] before all are executed if much output has gathered. The future may be dropped,
     /// but the session must be dropped with it then.
     pub async fn execute(&mut self, requests: &mut VecDeque<Request>) -> Flow {
+        self.client.set_executing(true);
         self.refresh();
         self.now = Instant::now();
         self.hear();
-        let flow = self.execute_some(requests).await;
+        let mut flow = self.execute_some(requests).await;
+        self.client.set_executing(false);
+        if self.client.is_revoked() {
+            flow = Flow::Close;
+        }
         if flow == Flow::Close {
             self.client.closing.store(true, Relaxed);
             requests.clear();
@@ -111,11 +116,15 @@ impl<B: Backend> Session<B> {
             let full = self.pending.len() >= GROUP_REQUESTS_MAX
                 || self.pending_bytes >= GROUP_BYTES_MAX
                 || self.pending_writes && self.pending_reads >= GROUP_READS_MAX;
-            if full {
+            // What changes settings or users may change what the next request may do.
+            if full || self.pending_settings {
                 let flow = self.flush().await;
                 if flow != Flow::Continue {
                     return flow;
                 }
+            }
+            if self.client.is_revoked() {
+                return Flow::Close;
             }
             if self.output_bytes() >= OUTPUT_BYTES_PAUSE && !requests.is_empty() {
                 let flow = self.flush().await;
@@ -157,9 +166,9 @@ impl<B: Backend> Session<B> {
             return Step::Again(request);
         }
         if held {
-            self.client.blocked.store(true, Relaxed);
+            self.client.set_blocked(true);
             self.backend.front().pause.wait(writes).await;
-            self.client.blocked.store(false, Relaxed);
+            self.client.set_blocked(false);
         }
         let silent = self.take_silence();
         if queued {
@@ -180,7 +189,8 @@ impl<B: Backend> Session<B> {
                 self.note_tracked(std::iter::once((command, &request)));
                 self.pending_reads += 1;
                 self.pending_bytes += request.frame_bytes();
-                self.pending.push(Slot::Read { db: self.db, command, request, style });
+                let caller = self.caller(command);
+                self.pending.push(Slot::Read { db: self.db, command, request, style, caller });
                 Step::Taken
             }
             Route::Write(_) => {
@@ -188,7 +198,8 @@ impl<B: Backend> Session<B> {
                 self.pending_writes = true;
                 self.pending_settings |= command.flags.has(Flag::Admin);
                 self.pending_bytes += request.frame_bytes();
-                self.pending.push(Slot::Write { db: self.db, command, request, style });
+                let caller = self.caller(command);
+                self.pending.push(Slot::Write { db: self.db, command, request, style, caller });
                 Step::Taken
             }
             Route::Session(kind) => {
@@ -214,7 +225,7 @@ impl<B: Backend> Session<B> {
     fn must_wait_for_pending(&self, command: &Command) -> bool {
         match command.route {
             Route::Session(SessionCommand::Exec) => {
-                self.multi.needs_session() && !self.pending.is_empty()
+                (self.multi.needs_session() || self.restricted) && !self.pending.is_empty()
                     || self.multi.has(Command::is_write) && !self.pending_writes && self.pending_reads > 0
             }
             // Reads before the first write need no place in the log.
@@ -352,8 +363,10 @@ impl<B: Backend> Session<B> {
             let mut last = start;
             while let Some(slot) = pending.get_mut(next) {
                 next += 1;
-                let (db, command, request, style) = match slot {
-                    Slot::Read { db, command, request, style } => (*db, *command, request, *style),
+                let (db, command, request, style, caller) = match slot {
+                    Slot::Read { db, command, request, style, caller } => {
+                        (*db, *command, request, *style, caller.as_deref())
+                    }
                     Slot::Ready(bytes) => {
                         reply.raw(bytes);
                         continue;
@@ -362,7 +375,8 @@ impl<B: Backend> Session<B> {
                         let now = now.max(state.clock);
                         let begin = reply.len();
                         let (node, lookups) = (Some(&asked as &dyn Answering), Some(&front.stats.lookups));
-                        let read = Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups };
+                        let read =
+                            Read { state, db: DbIndex::ZERO, now, seed: *seed, node, lookups, user: None };
                         let mut started = last;
                         transaction.read(read, reply, |read, command, args| {
                             front.uses.note(read, command, args);
@@ -391,7 +405,7 @@ impl<B: Backend> Session<B> {
                 *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let now = now.max(state.clock);
                 let (node, lookups) = (Some(&asked as &dyn Answering), Some(&front.stats.lookups));
-                let read = Read { state, db, now, seed: *seed, node, lookups };
+                let read = Read { state, db, now, seed: *seed, node, lookups, user: caller };
                 let failed = read_one(front, &read, command, request, style, reply);
                 let end = Instant::now();
                 let took = end - last;
@@ -405,7 +419,7 @@ impl<B: Backend> Session<B> {
                     break;
                 }
             }
-            front.refresh(&state.settings);
+            front.refresh(state);
         });
         next
     }
@@ -443,7 +457,7 @@ impl<B: Backend> Session<B> {
     pub(super) fn take_settings<R>(&mut self, look: impl FnOnce(&State) -> R) -> R {
         let front = self.backend.front();
         let result = self.backend.with_state(|state| {
-            front.refresh(&state.settings);
+            front.refresh(state);
             look(state)
         });
         self.refresh();

@@ -4,31 +4,33 @@
 //! Leaves to others: the parts (`registry`, `stats`, `pause`, `slowlog`), and the replicated settings
 //! themselves, of which [`Tunables`] are this node's last copy.
 //!
-//! Invariant: after a session's own change of a setting, its next request sees the new value; on other
-//! sessions and nodes it holds with their next read, and at the latest one tick (100 ms) after apply.
+//! Invariant: settings and users hold for all requests that sessions of a node take after it has applied the change,
+//! and for a session's own next request in any case.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
-use quorate_commands::Settings;
 use quorate_commands::settings::{SettingId, Value};
+use quorate_commands::{Settings, State, Users};
 
+use super::acl::Denials;
 use super::mailbox::OutputLimits;
 use super::pause::Pause;
 use super::registry::ClientRegistry;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::uses::Uses;
+use crate::following::Followers;
 use crate::messages::Post;
 
+const ACLLOG_MAX_LEN: SettingId = SettingId::of("acllog-max-len");
 const CLIENT_OUTPUT_BUFFER_LIMIT: SettingId = SettingId::of("client-output-buffer-limit");
 const CLIENT_QUERY_BUFFER_LIMIT: SettingId = SettingId::of("client-query-buffer-limit");
 const ENABLE_DEBUG_COMMAND: SettingId = SettingId::of("enable-debug-command");
 const MAXCLIENTS: SettingId = SettingId::of("maxclients");
 const PROTECTED_MODE: SettingId = SettingId::of("protected-mode");
-const REQUIREPASS: SettingId = SettingId::of("requirepass");
 const SLOWLOG_MAX_LEN: SettingId = SettingId::of("slowlog-max-len");
 const SLOWLOG_LOG_SLOWER_THAN: SettingId = SettingId::of("slowlog-log-slower-than");
 const TCP_BACKLOG: SettingId = SettingId::of("tcp-backlog");
@@ -56,8 +58,12 @@ pub struct Front {
     pub started: Instant,
     /// Messages on their way to connections.
     pub(crate) post: Arc<Post>,
+    /// Stock replicas that follow this node.
+    pub(crate) followers: Arc<Followers>,
     /// Reads that count as uses of keys.
     pub(crate) uses: Uses,
+    /// What was denied.
+    pub(crate) denials: Denials,
     tunables: RwLock<Arc<Tunables>>,
     version: AtomicU64,
     peak_bytes: AtomicU64,
@@ -69,6 +75,10 @@ pub struct Front {
 #[derive(Debug, Clone)]
 pub struct Tunables {
     settings: Settings,
+    /// Who may do what.
+    pub users: Users,
+    /// Whether connections begin with all that the default user may do.
+    pub default_is_open: bool,
     /// Whether the default user has a password.
     pub has_password: bool,
     /// Whether clients of other hosts are refused while there is no password.
@@ -91,6 +101,8 @@ pub struct Tunables {
     pub slow: Option<Duration>,
     /// Most entries of the slow log.
     pub slow_entries_max: usize,
+    /// Most entries of the log of what was denied.
+    pub(crate) denials_max: usize,
 }
 
 impl Front {
@@ -105,8 +117,10 @@ impl Front {
             slowlog: Slowlog::default(),
             node_settings,
             started: Instant::now(),
+            followers: Arc::default(),
             uses: Uses::default(),
-            tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default()))),
+            denials: Denials::default(),
+            tunables: RwLock::new(Arc::new(Tunables::of(&Settings::default(), &Users::default()))),
             version: AtomicU64::new(0),
             peak_bytes: AtomicU64::new(0),
             output_bytes: AtomicUsize::new(0),
@@ -114,14 +128,27 @@ impl Front {
         }
     }
 
-    /// Takes over the replicated settings, if they have changed. Cheap if they have not.
-    pub fn refresh(&self, settings: &Settings) {
-        if self.tunables.read().settings != *settings {
-            self.uses.refresh(settings);
-            let tunables = Arc::new(Tunables::of(settings));
-            self.post.tracking.limit(tunables.tracked_keys_max, &tunables.output_limits);
-            *self.tunables.write() = tunables;
-            self.version.fetch_add(1, Ordering::Release);
+    /// Takes over the replicated settings and users, if they have changed. Cheap if they have not.
+    pub fn refresh(&self, state: &State) {
+        let is_known = |known: &Tunables| {
+            known.settings == state.settings
+                && (known.users.is_same(&state.users) || known.users == state.users)
+        };
+        if is_known(&self.tunables.read()) {
+            return;
+        }
+        let mut tunables = self.tunables.write();
+        if is_known(&tunables) {
+            return;
+        }
+        self.uses.refresh(&state.settings);
+        let next = Arc::new(Tunables::of(&state.settings, &state.users));
+        self.post.tracking.limit(next.tracked_keys_max, &next.output_limits);
+        let before = std::mem::replace(&mut *tunables, next);
+        self.version.fetch_add(1, Ordering::Release);
+        drop(tunables);
+        if !before.users.is_same(&state.users) {
+            self.retire_users(&before.users, &state.users);
         }
     }
 
@@ -192,7 +219,8 @@ impl Front {
 }
 
 impl Tunables {
-    fn of(settings: &Settings) -> Tunables {
+    fn of(settings: &Settings, users: &Users) -> Tunables {
+        let default = users.default_user();
         let size = |id| usize::try_from(settings.number(id)).unwrap_or(usize::MAX);
         let seconds = |id| u64::try_from(settings.number(id)).ok().filter(|&seconds| seconds > 0);
         let output_limits = match settings.value(CLIENT_OUTPUT_BUFFER_LIMIT) {
@@ -200,7 +228,9 @@ impl Tunables {
             _ => OutputLimits::new(Default::default()),
         };
         Tunables {
-            has_password: !settings.text(REQUIREPASS).is_empty(),
+            users: users.clone(),
+            default_is_open: default.needs_no_password() && default.is_enabled(),
+            has_password: !default.needs_no_password(),
             protected_mode: settings.switch(PROTECTED_MODE),
             clients_max: size(MAXCLIENTS),
             idle_max: seconds(TIMEOUT).map(Duration::from_secs),
@@ -211,18 +241,9 @@ impl Tunables {
             tracked_keys_max: size(TRACKING_TABLE_MAX_KEYS),
             slow: u64::try_from(settings.number(SLOWLOG_LOG_SLOWER_THAN)).ok().map(Duration::from_micros),
             slow_entries_max: size(SLOWLOG_MAX_LEN),
+            denials_max: size(ACLLOG_MAX_LEN),
             settings: settings.clone(),
         }
-    }
-
-    /// Whether this is the default user's password. Takes the same time wherever the first difference is.
-    pub fn is_password(&self, given: &[u8]) -> bool {
-        let password = self.settings.text(REQUIREPASS).as_bytes();
-        let mut difference = password.len() ^ given.len();
-        for (i, byte) in given.iter().enumerate() {
-            difference |= usize::from(byte ^ password.get(i).unwrap_or(&0));
-        }
-        difference == 0
     }
 
     /// Memory limit of the data in bytes; 0: none.

@@ -22,6 +22,7 @@
 //! Called by: each connection's task, and the typed client inside the process.
 
 mod acl;
+mod acl_log;
 mod admit;
 pub(crate) mod answering;
 mod backend;
@@ -31,6 +32,7 @@ mod connection;
 mod debug;
 mod diagnosis;
 mod execute;
+mod following;
 mod front;
 mod info;
 mod mailbox;
@@ -57,7 +59,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use bytes::Bytes;
-use quorate_commands::Command;
+use quorate_commands::{Command, User, Users};
 use quorate_keyspace::{DbIndex, Millis};
 use quorate_resp::{Limits, Protocol, Reply};
 
@@ -107,12 +109,19 @@ pub struct Session<B: Backend> {
     client: Registration,
     db: DbIndex,
     authenticated: bool,
+    /// Whom the connection acts for.
+    user: Arc<User>,
+    /// Whether there is anything that he may not do.
+    restricted: bool,
+    /// A caller inside the process, whom users do not concern.
+    trusted: bool,
     silence: Silence,
     multi: Multi,
     /// Behind `client`, which has to be dropped first: what is gone is entered nowhere again.
     subscriber: Option<Subscriber>,
     tracking: Option<Box<TrackingMode>>,
     watching: Option<Watching>,
+    following: following::State,
     read_mode: ReadMode,
     tunables: Arc<Tunables>,
     tunables_version: u64,
@@ -148,22 +157,27 @@ enum Silence {
 impl<B: Backend> Session<B> {
     /// A new connection to a node.
     pub fn new(backend: Arc<B>, origin: ClientOrigin) -> Session<B> {
-        backend.with_state(|state| backend.front().refresh(&state.settings));
+        backend.with_state(|state| backend.front().refresh(state));
         let front = backend.front();
         let tunables_version = front.version();
         let tunables = front.tunables();
         let client = front.clients.register(origin);
+        client.set_user(Arc::clone(tunables.users.default_user()));
         // Differs between connections and processes, and cannot be guessed.
         let seed = RandomState::new().hash_one(client.id);
         Session {
             client,
             db: DbIndex::default(),
-            authenticated: !tunables.has_password,
+            authenticated: tunables.default_is_open,
+            restricted: !tunables.users.default_user().is_unrestricted(),
+            user: Arc::clone(tunables.users.default_user()),
+            trusted: false,
             silence: Silence::No,
             multi: Multi::default(),
             subscriber: None,
             tracking: None,
             watching: None,
+            following: following::State::default(),
             read_mode: backend.read_mode(),
             tunables,
             tunables_version,
@@ -185,6 +199,8 @@ impl<B: Backend> Session<B> {
     /// Gives this connection all rights: for callers inside the process, who hold the node itself.
     pub fn trust(&mut self) {
         self.authenticated = true;
+        self.trusted = true;
+        self.become_user(Arc::clone(Users::default().default_user()));
     }
 
     /// Chooses how strong reads of this connection are.
@@ -229,7 +245,7 @@ impl<B: Backend> Session<B> {
 
     /// Whether only `AUTH`, `HELLO` and the like are served.
     pub fn must_authenticate(&self) -> bool {
-        !self.authenticated && self.tunables.has_password
+        !self.authenticated && !self.tunables.default_is_open
     }
 
     /// Answers bytes that are no request; the connection is to be closed then.
@@ -247,6 +263,7 @@ impl<B: Backend> Session<B> {
         if version != self.tunables_version {
             self.tunables_version = version;
             self.tunables = front.tunables();
+            self.refresh_user();
         }
     }
 

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
 };
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use quorate_commands::Unblock;
+use quorate_commands::{Unblock, User, Users};
 use quorate_resp::Protocol;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
@@ -57,6 +57,11 @@ pub struct Client {
     /// Milliseconds from `created` to the last request.
     active_millis: AtomicU64,
     names: Mutex<Names>,
+    user: Mutex<Arc<User>>,
+    /// Its requests are being executed.
+    executing: AtomicBool,
+    /// Its user is gone, or may not listen to what it listens to: it ends with what is being executed.
+    revoked: AtomicBool,
     /// The last command, as one more than its place in the counters; 0 before the first.
     last_command: AtomicU32,
     kill: CancellationToken,
@@ -137,6 +142,9 @@ impl ClientRegistry {
             created: Instant::now(),
             active_millis: AtomicU64::new(0),
             names: Mutex::default(),
+            user: Mutex::new(Arc::clone(Users::default().default_user())),
+            executing: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
             last_command: AtomicU32::new(0),
             kill: CancellationToken::new(),
             db: AtomicU8::new(0),
@@ -220,6 +228,41 @@ impl Client {
         self.kill.cancel();
     }
 
+    /// The user that it acts for.
+    pub fn user(&self) -> Arc<User> {
+        Arc::clone(&self.user.lock())
+    }
+
+    pub(super) fn set_user(&self, user: Arc<User>) {
+        *self.user.lock() = user;
+    }
+
+    /// Ends the connection as soon as what it is executing is answered; at once where it only waits.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, SeqCst);
+        if !self.executing.load(SeqCst) || self.is_blocked() {
+            self.kill();
+        }
+    }
+
+    /// Whether it is to end.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.revoked.load(SeqCst)
+    }
+
+    /// Notes whether its requests are being executed.
+    pub(super) fn set_executing(&self, executing: bool) {
+        self.executing.store(executing, SeqCst);
+    }
+
+    /// Notes that a request waits, or does not any longer.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, SeqCst);
+        if blocked && self.is_revoked() {
+            self.kill();
+        }
+    }
+
     /// Whether somebody has asked for its end.
     pub fn is_killed(&self) -> bool {
         self.kill.is_cancelled()
@@ -228,6 +271,11 @@ impl Client {
     /// Resolves when somebody asks for its end.
     pub fn killed(&self) -> WaitForCancellationFuture<'_> {
         self.kill.cancelled()
+    }
+
+    /// Bytes that wait for it: mail and unwritten replies.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.mailbox.bytes() + self.output_bytes.load(Relaxed)
     }
 
     /// Whether it takes no mail any more: it is gone, or is being disconnected for what it leaves unread.
@@ -281,7 +329,7 @@ impl Client {
 
     /// Whether a request of it waits, or is held up by a pause.
     pub fn is_blocked(&self) -> bool {
-        self.blocked.load(Relaxed)
+        self.blocked.load(SeqCst)
     }
 
     /// What the client says of itself.
@@ -384,7 +432,9 @@ impl fmt::Display for Line<'_> {
         write!(f, " tot-mem={}", input + free + first + behind + queued_bytes + size_of::<Client>())?;
         let redirect = i64::try_from(client.tracking.load(Relaxed)).map_or(i64::MAX, |redirect| redirect - 1);
         let resp = client.resp.load(Relaxed);
-        write!(f, " events=r cmd={command} user=default redir={redirect} resp={resp}")?;
+        let user = client.user();
+        let user = String::from_utf8_lossy(user.name());
+        write!(f, " events=r cmd={command} user={user} redir={redirect} resp={resp}")?;
         write!(f, " lib-name={} lib-ver={}", names.lib_name, names.lib_ver)
     }
 }

@@ -13,7 +13,6 @@ use quorate_commands::{Args, Error, SessionCommand, Unblock};
 use super::backend::Backend;
 use super::blocking::{Parked, UNBLOCKED};
 use super::client::timeout_millis;
-use super::connection::DEFAULT_USER;
 use super::{Flow, NodeFacts, Session};
 use crate::group::Failure;
 
@@ -65,11 +64,8 @@ impl<B: Backend> Session<B> {
             }
             Kind::Waitaof => self.wait_aof(args).await?,
             Kind::AclCat => self.acl_cat(args)?,
-            Kind::AclList => self.acl_list(),
-            Kind::AclUsers => {
-                self.reply.array(1);
-                self.reply.bulk(DEFAULT_USER.as_bytes());
-            }
+            Kind::AclGenpass => self.acl_genpass(args)?,
+            Kind::AclLog => self.acl_log(args)?,
             Kind::ConfigRewrite => self.reply.ok(),
             Kind::ConfigResetstat => {
                 self.backend.front().stats.reset();

@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use quorate_commands::{
-    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, WriteContext, write_or_wait,
+    Answering, Args, Command, Events, Service, Settings, State, Ticket, Unblock, User, WriteContext,
+    write_or_wait,
 };
 use quorate_keyspace::{DbIndex, Millis, Rng, Seed, Version};
 use quorate_raft::NodeId;
@@ -127,8 +129,8 @@ impl Solo {
     pub fn configure(&self, pairs: &[(&str, &str)]) {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let mut state = self.state.write();
-        state.settings.set(&pairs).expect("the caller gives valid settings");
-        self.front.refresh(&state.settings);
+        state.configure(&pairs).expect("the caller gives valid settings");
+        self.front.refresh(&state);
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -164,6 +166,7 @@ impl Solo {
         serving.effects.push(Effect::Author(None));
         let effects = std::mem::take(&mut serving.effects);
         drop(state.keyspace.take_garbage());
+        self.front.refresh(&state);
         drop(state);
         let limits = self.front.tunables().output_limits;
         self.front.post.deliver(effects, || limits);
@@ -177,12 +180,13 @@ impl Solo {
     }
 
     fn slot(&self, step: &mut Step<'_, '_>, slot: Slot, replies: &mut Reply) {
-        let (db, command, request, style, seat) = match slot {
+        let (db, command, request, style, seat, caller) = match slot {
             Slot::Transaction(transaction) => {
                 let unchanged = is_unchanged(step.state, step.state.clock, transaction.watched());
                 let version = self.version();
                 transaction.answer(unchanged, replies, |queued, args, reply| {
-                    step.run(queued.db, version, None, (queued.command, args), reply);
+                    let caller = transaction.caller.as_deref().filter(|_| queued.command.asks_user);
+                    step.run(queued.db, version, (None, caller), (queued.command, args), reply);
                 });
                 return;
             }
@@ -199,10 +203,13 @@ impl Solo {
                 }
                 return;
             }
-            Slot::Read { db, command, request, style } | Slot::Write { db, command, request, style } => {
-                (db, command, request, style, None)
+            Slot::Read { db, command, request, style, caller }
+            | Slot::Write { db, command, request, style, caller } => {
+                (db, command, request, style, None, caller)
             }
-            Slot::Wait { db, command, request, style, seat } => (db, command, request, style, Some(seat)),
+            Slot::Wait { db, command, request, style, seat } => {
+                (db, command, request, style, Some(seat), None)
+            }
         };
         let args: Vec<_> = request.args().collect();
         let start = replies.len();
@@ -213,7 +220,8 @@ impl Solo {
             deadline: seat.deadline,
         });
         let version = self.version();
-        let ticket = step.run(db, version, place, (command, Args::new(&args)), replies);
+        let who = (place, caller.as_deref());
+        let ticket = step.run(db, version, who, (command, Args::new(&args)), replies);
         if style.silent {
             replies.truncate(start);
         }
@@ -237,13 +245,18 @@ impl<'d> Step<'_, 'd> {
         &mut self,
         db: DbIndex,
         version: Version,
-        seat: Option<quorate_commands::Seat>,
+        (seat, caller): (Option<quorate_commands::Seat>, Option<&User>),
         (command, args): (&Command, Args<'_>),
         reply: &mut Reply,
     ) -> Option<Ticket> {
         let (now, node) = (self.state.clock, Some(&self.asked as &dyn Answering));
         let started = Instant::now();
-        let context = WriteContext { db, now, version, rng: &mut self.rng, events: &mut self.events, node };
+        let user = caller.map(|user| {
+            let known = self.state.users.get(user.name()).cloned();
+            known.unwrap_or_else(|| Arc::new(User::gone(user.name())))
+        });
+        let (rng, events, user) = (&mut self.rng, &mut self.events, user.as_deref());
+        let context = WriteContext { db, now, version, rng, events, node, user };
         let ticket = write_or_wait(self.state, context, seat, command, args, reply);
         if let (None, Some(client)) = (ticket, &self.asked.client) {
             let front = self.asked.front;

@@ -44,6 +44,15 @@ struct Options {
     noloop: bool,
 }
 
+impl TrackingMode {
+    /// Whether the client keeps what its next request reads; that is chosen for one request alone.
+    fn take_choice(&mut self) -> bool {
+        let Options { bcast, optin, optout, .. } = self.options;
+        let caching = std::mem::take(&mut self.caching);
+        !(bcast || optin && !caching || optout && caching)
+    }
+}
+
 impl Drop for TrackingMode {
     fn drop(&mut self) {
         self.post.tracking.leave(self.client);
@@ -193,6 +202,16 @@ impl<B: Backend> Session<B> {
         self.reply.integer(redirect);
     }
 
+    /// The keys that the client of a request keeps, of one that is not executed with others.
+    pub(super) fn keys_to_track(&mut self, command: &Command, request: &Request) -> Vec<Bytes> {
+        let Some(mode) = self.tracking.as_deref_mut() else { return Vec::new() };
+        if !mode.take_choice() {
+            return Vec::new();
+        }
+        let args: Vec<&[u8]> = request.args().collect();
+        read_keys(command, Args::new(&args))
+    }
+
     /// Puts what a request needs for tracking before it: its keys are remembered, and what it changes is known as the
     /// client's own.
     pub(super) fn note_tracked<'r>(
@@ -200,14 +219,12 @@ impl<B: Backend> Session<B> {
         requests: impl Iterator<Item = (&'static Command, &'r Request)>,
     ) {
         let Some(mode) = self.tracking.as_deref_mut() else { return };
-        let Options { bcast, optin, optout, noloop, .. } = mode.options;
-        let caching = std::mem::take(&mut mode.caching);
+        let keeps = mode.take_choice();
         let id = self.client.id;
-        if noloop {
+        if mode.options.noloop {
             let author = Action::new(move |effects| effects.push(Effect::Author(Some(id))));
             self.pending.push(Slot::Act(Act(author)));
         }
-        let keeps = !(bcast || optin && !caching || optout && caching);
         let (mut keys, mut has_script) = (Vec::new(), false);
         for (command, request) in requests {
             has_script |= command.group == Group::Scripting;

@@ -60,8 +60,14 @@ pub(super) struct Multi {
 
 /// A command of a transaction that the session answers itself, or a gap for the next reply about data.
 enum Part {
-    Own { kind: SessionCommand, stats: StatsIndex, request: Request },
+    Own {
+        kind: SessionCommand,
+        stats: StatsIndex,
+        request: Request,
+    },
     Data(StatsIndex),
+    /// Its user may not run it any more.
+    Denied(StatsIndex, Error),
 }
 
 impl Multi {
@@ -206,10 +212,9 @@ impl<B: Backend> Session<B> {
         drop(request);
         let multi = std::mem::take(&mut self.multi);
         self.note_queue();
-        let alone = multi.needs_session();
         let (transaction, parts) = self.transaction(command, multi, style);
         self.note_tracked(transaction.commands.iter().map(|queued| (queued.command, &queued.request)));
-        if alone {
+        if transaction.commands.len() < parts.len() {
             return match self.execute_alone(transaction, parts).await {
                 Flow::Close => Step::Close,
                 Flow::Continue | Flow::More => Step::Taken,
@@ -232,8 +237,18 @@ impl<B: Backend> Session<B> {
         let (mut db, mut protocol) = (self.db, style.protocol);
         let elements = multi.queue.len();
         let (mut commands, mut parts) = (Vec::new(), Vec::new());
+        let mut asks_user = false;
         for (command, request) in multi.queue {
             let stats = stats.index(command);
+            if self.restricted {
+                let args: Vec<&[u8]> = request.args().collect();
+                // What he may do can have changed since it was queued.
+                if let Err(error) = self.check_queued(command, Args::new(&args)) {
+                    parts.push(Part::Denied(stats, error));
+                    continue;
+                }
+            }
+            asks_user |= command.asks_user;
             match command.route {
                 Route::Session(kind) => {
                     if kind == SessionCommand::Select {
@@ -250,7 +265,8 @@ impl<B: Backend> Session<B> {
             }
         }
         let watched = multi.watched.into_iter().map(|((db, key), version)| Watched { db, key, version });
-        (Transaction { command, watched: watched.collect(), commands, elements, style }, parts)
+        let caller = asks_user.then(|| self.caller_of_transaction()).flatten();
+        (Transaction { command, watched: watched.collect(), commands, elements, style, caller }, parts)
     }
 
     /// Runs a transaction that the session answers a part of; nothing is pending.
@@ -312,6 +328,12 @@ impl<B: Backend> Session<B> {
                     }
                     self.reply.raw(reply);
                 }
+                Part::Denied(index, error) => {
+                    let (stats, text) = (&self.backend.front().stats, error.to_string());
+                    stats.rejected(stats.command(index));
+                    stats.error(text.as_bytes());
+                    self.reply.error(&text);
+                }
                 Part::Own { kind, stats, request } => {
                     let start = self.reply.len();
                     if self.session_command(kind, stats, &request, false).await == Flow::Close {
@@ -351,7 +373,7 @@ impl<B: Backend> Session<B> {
             }
             let (now, node) = (now.max(state.clock), Some(&asked as &dyn Answering));
             let lookups = Some(&front.stats.lookups);
-            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups };
+            let read = Read { state, db: DbIndex::ZERO, now, seed: self.seed, node, lookups, user: None };
             let mut started = Instant::now();
             transaction.read(read, &mut reply, |read, command, args| {
                 front.uses.note(read, command, args);

@@ -86,7 +86,7 @@ impl Uses {
         let requests = of_one_db.flat_map(|keys| keys.chunks(KEYS_PER_REQUEST_MAX)).map(|keys| {
             let names = keys.iter().map(|(_, key)| &key[..]);
             let request = Request::from_args(std::iter::once(&b"TOUCH"[..]).chain(names));
-            Slot::Write { db: keys[0].0, command, request, style }
+            Slot::Write { db: keys[0].0, command, request, style, caller: None }
         });
         requests.collect::<Vec<_>>().into()
     }

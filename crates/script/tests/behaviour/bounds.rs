@@ -71,3 +71,31 @@ fn borders_that_are_far_apart_are_an_error_of_the_script() {
         ("local a = {} for i = 1, 7999 do a[i] = 1 end return select('#', unpack(a))", ":7999"),
     ]);
 }
+
+/// Each failure of a handler calls it again while the call that failed is still on the stack: two hundred calls with
+/// buffers of 8 KiB ended the process.
+#[test]
+fn a_handler_that_fails_does_not_fill_the_stack() {
+    check(&[
+        (
+            "return select(2, xpcall(string.format, function() return string.format() end))",
+            "$23 error in error handling",
+        ),
+        ("return select(2, xpcall(string.format, 7))", "$23 error in error handling"),
+        (
+            "return select(2, xpcall(error, function(e) return e .. '!' end))",
+            "$62 user_script:1: attempt to concatenate local 'e' (a nil value)!",
+        ),
+        (
+            "return select(2, xpcall(function() error({}) end, function(e) return e.x.y end))",
+            "$23 error in error handling",
+        ),
+        // Asked about its own failure, it may have an answer.
+        (
+            "local n = 0 return select(2, xpcall(error, function(e) n = n + 1 if n == 1 then error({5}) end return e[1] end))",
+            ":5",
+        ),
+        ("local function h() return (xpcall(string.format, h)) end return xpcall(string.format, h)", "_"),
+        ("local function f() return pcall(pcall, pcall, xpcall, f, f) and 1 end return f()", ":1"),
+    ]);
+}

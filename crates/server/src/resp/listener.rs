@@ -267,7 +267,7 @@ async fn tick<B: Backend>(shared: Shared<B>) {
             () = shared.stop.drain.cancelled() => return,
             () = tokio::time::sleep(TICK) => {}
         }
-        shared.backend.with_state(|state| front.refresh(&state.settings));
+        shared.backend.with_state(|state| front.refresh(state));
         front.tick(Instant::now());
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use quorate::session::Tunables;
-use quorate_commands::{Args, Error, glob};
+use quorate_commands::{Args, DEFAULT_USER, Error, User, glob};
 use quorate_resp::{Protocol, Reply};
 
 use super::events::Event;
@@ -66,7 +66,8 @@ pub(super) struct Client {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     protocol: Protocol,
-    authenticated: bool,
+    /// The name of the user that it has authenticated as.
+    user: Option<Bytes>,
     channels: BTreeSet<Bytes>,
     patterns: BTreeSet<Bytes>,
 }
@@ -77,7 +78,7 @@ impl Client {
             shared,
             peer,
             protocol: Protocol::Resp2,
-            authenticated: false,
+            user: None,
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
         }
@@ -89,7 +90,13 @@ impl Client {
 
     /// Whether it has to authenticate before all else.
     pub(super) fn must_authenticate(&self, tunables: &Tunables) -> bool {
-        self.shared.asks_password && tunables.has_password && !self.authenticated
+        self.shared.asks_password && tunables.has_password && self.user(tunables).is_none()
+    }
+
+    /// The user that it has authenticated as, if that one is still there.
+    fn user<'t>(&self, tunables: &'t Tunables) -> Option<&'t User> {
+        let user = tunables.users.get(self.user.as_ref()?)?;
+        Some(&**user).filter(|user| user.is_enabled())
     }
 
     /// Answers a request.
@@ -167,7 +174,7 @@ impl Client {
             "auth" => {
                 let (user, password) = match args.len() {
                     2 if !tunables.has_password => return Err(Error::text(NO_PASSWORD_SET)),
-                    2 => (&b"default"[..], args.at(1)),
+                    2 => (DEFAULT_USER, args.at(1)),
                     _ => (args.at(1), args.at(2)),
                 };
                 self.authenticate(user, password, tunables)?;
@@ -183,7 +190,7 @@ impl Client {
                 reply.array(self.shared.names().len());
                 self.shared.names().iter().for_each(|name| reply.bulk(name.as_bytes()));
             }
-            "acl" if args.is(1, "whoami") => reply.bulk(b"default"),
+            "acl" if args.is(1, "whoami") => reply.bulk(self.user.as_deref().unwrap_or(DEFAULT_USER)),
             "acl" => return Err(Error::text("ERR ACL is served on the Redis port")),
             "publish" if args.at(1) == b"__sentinel__:hello" => reply.integer(1),
             "publish" => {
@@ -201,8 +208,17 @@ impl Client {
 
     fn sentinel(&self, args: Args<'_>, tunables: &Tunables, reply: &mut Reply) -> Result<After, Error> {
         // Looking up is for everybody, as with Sentinel; moving the leadership is not.
-        if args.is(1, "failover") && tunables.has_password && !self.authenticated {
-            return Err(Error::text("NOAUTH Authentication required."));
+        if args.is(1, "failover") {
+            let default = tunables.users.default_user();
+            let open = tunables.default_is_open.then_some(&**default);
+            let user = self.user(tunables).or(open);
+            let user = user.ok_or_else(|| Error::text("NOAUTH Authentication required."))?;
+            // What moves the leadership of a Redis is this command on the Redis port.
+            let command = quorate_commands::lookup(b"failover").expect("the table has it");
+            let request = Args::new(&[b"failover"]);
+            user.check(command, request).map_err(|denied| {
+                Error::text(format!("NOPERM {}", denied.text(user, command, request, false)))
+            })?;
         }
         Ok(match lookup::answer(&self.shared, args, reply)? {
             Wish::None => After::Go,
@@ -259,10 +275,10 @@ impl Client {
     }
 
     fn authenticate(&mut self, user: &[u8], password: &[u8], tunables: &Tunables) -> Result<(), Error> {
-        if user != b"default" || tunables.has_password && !tunables.is_password(password) {
+        let Some(user) = tunables.users.authenticate(user, password) else {
             return Err(Error::text(WRONG_PASSWORD));
-        }
-        self.authenticated = true;
+        };
+        self.user = Some(user.name().clone());
         Ok(())
     }
 
@@ -318,7 +334,7 @@ impl Client {
     fn reset(&mut self, reply: &mut Reply) {
         self.channels.clear();
         self.patterns.clear();
-        self.authenticated = false;
+        self.user = None;
         self.set_protocol(Protocol::Resp2);
         self.peer.set_names(|names| names.name.clear());
         reply.set_protocol(Protocol::Resp2);

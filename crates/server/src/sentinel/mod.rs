@@ -143,7 +143,7 @@ impl<B: Backend> Facade<B> {
 
     /// Takes a new view, and tells subscribers what has changed.
     fn look(&self, leaderless: &mut Option<Instant>) {
-        self.backend.with_state(|state| self.backend.front().refresh(&state.settings));
+        self.backend.with_state(|state| self.backend.front().refresh(state));
         let facts = self.backend.facts();
         if facts.in_touch {
             *leaderless = None;

@@ -361,10 +361,13 @@ impl Node<'_> {
 mod tests {
     use super::*;
 
+    /// What became of each part, and the counts that it comes to.
+    type Case = (&'static [(Outcome, bool)], [u64; 6]);
+
     #[test]
     fn what_is_unknown_is_no_error_and_hides_none() {
         use Outcome::{Acknowledged, Refused, Unknown};
-        let cases: &[(&[(Outcome, bool)], [u64; 6])] = &[
+        let cases: &[Case] = &[
             (&[(Acknowledged, true), (Acknowledged, true)], [1, 0, 0, 0, 0, 0]),
             (&[(Acknowledged, true), (Acknowledged, false)], [1, 0, 0, 0, 1, 0]),
             (&[(Refused, false), (Acknowledged, true)], [0, 1, 0, 0, 0, 0]),

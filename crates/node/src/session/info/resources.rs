@@ -145,6 +145,11 @@ pub(super) fn stats(facts: &Facts<'_>, text: &mut String) {
     ] {
         line(text, name, 0);
     }
+    let [auth, command, key, channel] = facts.front.denials.counts();
+    line(text, "acl_access_denied_auth", auth);
+    line(text, "acl_access_denied_cmd", command);
+    line(text, "acl_access_denied_key", key);
+    line(text, "acl_access_denied_channel", channel);
 }
 
 pub(super) fn cpu(_: &Facts<'_>, text: &mut String) {

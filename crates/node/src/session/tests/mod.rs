@@ -1,5 +1,7 @@
 //! Sessions over [`Solo`]: what clients see of connection commands, and how requests are grouped.
 
+mod acl;
+mod blocking;
 mod client;
 mod connection;
 mod golden;
