@@ -48,6 +48,30 @@ fn a_node_whose_peers_are_silent_answers_nothing_and_serves_when_they_go_on() {
     }
 }
 
+#[test]
+fn a_connection_that_asked_for_local_reads_is_told_when_they_grow_too_old() {
+    let _alone = alone();
+    let cluster = Cluster::start(QUORATE, 3, &["--staleness-max", "3s"]);
+    let left = cluster.follower();
+    let before = incremented(&cluster, left);
+    let mut client = cluster.client(left);
+    assert_eq!(client.call(&["CLIENT", "READMODE", "LOCAL"]).ok(), Some(Value::Simple("OK".into())));
+    assert_eq!(client.call(&["GET", "counter"]).ok(), Some(Value::Bulk(before.to_string().into())));
+    for other in (0..3).filter(|i| *i != left) {
+        cluster.pause(other, true);
+    }
+    // What it knows may be shown for a while, and is right: nobody could change it.
+    until("local reads are refused", COMES_UP, || match client.call(&["GET", "counter"]) {
+        Ok(Value::Error(text)) if text.starts_with(b"CLUSTERDOWN ") => Some(()),
+        Ok(Value::Bulk(text)) if text == before.to_string().as_bytes() => None,
+        other => panic!("a local read gave {other:?}"),
+    });
+    for other in (0..3).filter(|i| *i != left) {
+        cluster.pause(other, false);
+    }
+    serves(&cluster, left, before, 0);
+}
+
 /// Asserts that reads are refused, and writes refused or closed; returns how many of the latter may take effect.
 fn answers_nothing(cluster: &Cluster, node: usize) -> i64 {
     let mut unknown = 0;

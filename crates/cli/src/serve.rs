@@ -38,14 +38,23 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     serve(loaded, args.stop_with_stdin)
 }
 
+/// How many threads serve connections, for the setting's value.
+fn connection_threads(setting: u64) -> usize {
+    match usize::try_from(setting) {
+        // More threads than cores only wake each other: consensus works on one of its own.
+        Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
+        Ok(threads) => threads,
+    }
+}
+
 fn serve(loaded: Loaded, stop_with_stdin: bool) -> Result<(), Failure> {
     let options = loaded.settings.options;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.thread_stack_size(STACK_BYTES);
-    if let Some(threads) = usize::try_from(options.threads).ok().filter(|threads| *threads > 0) {
-        runtime.worker_threads(threads);
-    }
-    let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(connection_threads(options.threads))
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let shutdown = CancellationToken::new();
     let result = runtime.block_on(async {
         stop_on_signals(shutdown.clone()).context("cannot listen for signals")?;

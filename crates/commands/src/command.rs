@@ -101,6 +101,7 @@ pub enum SessionCommand {
     ClientNoEvict,
     ClientNoTouch,
     ClientPause,
+    ClientReadmode,
     ClientReply,
     ClientSetinfo,
     ClientSetname,

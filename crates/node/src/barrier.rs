@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_keyspace::Millis;
-use quorate_raft::{Raft, Refused};
+use quorate_raft::{NodeId, Raft, Refused, Support};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -192,25 +192,25 @@ impl Source {
     async fn barrier(&self) -> Option<Millis> {
         let leadership = *self.raft.leadership().borrow();
         let barrier = if leadership.leader_is_me {
-            self.answer().await.ok()?
+            self.answer(None).await.ok()?
         } else {
-            self.peers.read_barrier(leadership.leader?, TRY_MAX).await.ok()?
+            self.peers.read_barrier(leadership.leader?, self.raft.support(), TRY_MAX).await.ok()?
         };
         self.replica.wait_applied(barrier.index).await;
         Some(barrier.time)
     }
 
-    /// The leader's answer to a node that asks for a barrier.
+    /// The leader's answer to a node that asks for a barrier, and that may have given its support with it.
     ///
     /// # Errors
     /// This node does not lead, or no quorum confirmed it.
-    pub(crate) async fn answer(&self) -> Result<Barrier, Refused> {
+    pub(crate) async fn answer(&self, asker: Option<(NodeId, Support)>) -> Result<Barrier, Refused> {
         let term = self.raft.leadership().borrow().term;
         // A lease that is over, or not begun, costs no more than the round that it would have saved.
         let leased = if self.by_lease { self.raft.read_index_by_lease().await.ok() } else { None };
         let index = match leased {
             Some(index) => index,
-            None => self.raft.read_index().await?,
+            None => self.raft.read_index_with(asker).await?,
         };
         // Taken after the index: what was acknowledged before is at or below it. The time is granted on
         // the strength of entries that this leader has applied, so it may be told at once.

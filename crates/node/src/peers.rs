@@ -5,7 +5,7 @@
 //! Control  64 ping         –                               i64 wall clock, u64 applied index, u64 1 if the
 //!                                                          asker is no member there, else 0; then per
 //!                                                          check u64 index, u64 digest (LE)
-//! Control  65 barrier      –                               u64 index, i64 agreed time (LE)
+//! Control  65 barrier      the asker's support, or –       u64 index, i64 agreed time (LE)
 //! Forward   – batch        a sealed batch                  1 byte: 0 taken, 1 send it again
 //! Admin    80 discover     JSON Discover                   JSON Discovered
 //! Admin    81 form         JSON Form                       JSON null, once durable
@@ -29,7 +29,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_keyspace::Millis;
 use quorate_raft::transport::USER_KIND_MIN;
-use quorate_raft::{CallError, Channel, NodeId, Transport};
+use quorate_raft::{CallError, Channel, NodeId, Support, Transport};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -169,8 +169,14 @@ impl Peers {
     }
 
     /// Asks the leader for a read barrier.
-    pub(crate) async fn read_barrier(&self, leader: NodeId, within: Duration) -> Result<Barrier, CallError> {
-        let answer = self.transport.call(leader, Channel::Control, BARRIER, Bytes::new(), within).await?;
+    pub(crate) async fn read_barrier(
+        &self,
+        leader: NodeId,
+        support: Option<Support>,
+        within: Duration,
+    ) -> Result<Barrier, CallError> {
+        let body = support.map(|support| support.encode()).unwrap_or_default();
+        let answer = self.transport.call(leader, Channel::Control, BARRIER, body, within).await?;
         Barrier::decode(&answer).ok_or_else(malformed)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Weak;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quorate_raft::{Channel, ForwardAnswer, NodeId, Peer, PeerService};
+use quorate_raft::{Channel, ForwardAnswer, NodeId, Peer, PeerService, Support};
 use tokio::sync::oneshot;
 
 use crate::admin::{Call, Refusal};
@@ -50,7 +50,9 @@ impl PeerService for Service {
                 BARRIER => {
                     let running = node.running.get().ok_or("the node is starting")?;
                     running.raft.hurry(from.identity.node);
-                    let barrier = running.source.answer().await.map_err(|refused| refused.to_string())?;
+                    let asker = Support::decode(body).map(|support| (from.identity.node, support));
+                    let barrier =
+                        running.source.answer(asker).await.map_err(|refused| refused.to_string())?;
                     Ok(Bytes::copy_from_slice(&barrier.encode()))
                 }
                 DISCOVER => Ok(json(&discovered(&node).await)),

@@ -44,7 +44,7 @@ pub use self::{
     members::{Members, NodeInfo},
     metrics::{Leadership, Metrics, Role, SnapshotFigures},
     options::RaftOptions,
-    raft::{Components, Raft},
+    raft::{Components, Raft, reading::Support},
     runtime::seed_simulation,
     transport::{
         CallError, Channel, ForwardAnswer, ForwardAnswers, ForwardSender, Net, Peer, PeerIdentity,

@@ -1,15 +1,16 @@
 //! The handle to consensus on this node.
 //!
 //! It translates: the node's calls into openraft's, and openraft's refusals into ours. It keeps no state of the protocol.
-//! Any task may call it. The operations on the membership are in `membership`.
+//! Any task may call it. The operations on the membership are in `membership`,
+//! read indexes in `reading`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use openraft::{
-    Config, ReadPolicy, SnapshotPolicy,
+    Config, SnapshotPolicy,
     async_runtime::WatchReceiver as _,
-    errors::{Fatal, InitializeError, LinearizableReadError, RaftError},
+    errors::{Fatal, InitializeError, RaftError},
 };
 use quorate_storage::{Executor, Log, LogId, NodeId, SnapshotStore};
 use tokio::{
@@ -22,11 +23,13 @@ use crate::{
     Error, Leadership, Members, Metrics, NodeInfo, RaftOptions, Refused, StateMachine, Transport,
     glue::{ORaft, Shared, log::LogStore, machine::MachineStore, network::Network, service::Service},
     policy,
+    raft::reading::Reading,
     types::{self, Data, RefusalResponder, TypeConfig},
     watching,
 };
 
 pub(crate) mod membership;
+pub(crate) mod reading;
 
 /// What Raft works with on this node.
 pub struct Components<M> {
@@ -56,6 +59,7 @@ pub struct Raft {
     stopped: CancellationToken,
     /// With lease reads: when leases that this node granted before its start are over.
     elect_from: Option<Instant>,
+    reading: Arc<Reading>,
 }
 
 impl Raft {
@@ -105,6 +109,7 @@ impl Raft {
             confirmed: Arc::new(watch::channel(0).0),
             stopped,
             elect_from,
+            reading: Arc::default(),
         })
     }
 
@@ -178,45 +183,10 @@ impl Raft {
         }
     }
 
-    /// On the leader: the index that must be applied before a read, after a quorum has confirmed the leader (§6.4 of
-    /// the Raft thesis). Callers at the same time share rounds.
-    ///
-    /// # Errors
-    /// If this node does not lead, or no quorum answers.
-    pub async fn read_index(&self) -> Result<u64, Refused> {
-        self.barrier(ReadPolicy::ReadIndex).await
-    }
-
-    /// The same without asking anybody, as long as the leader's last confirmation is younger than the lease that followers
-    /// grant with each. Right only as long as no clock runs more than a little faster than another, and only with
-    /// [`RaftOptions::lease_reads`] on all members: followers that restart would forget their lease (TiKV had that bug).
-    ///
-    /// # Errors
-    /// If this node does not lead, its lease is over, or lease reads are off.
-    pub async fn read_index_by_lease(&self) -> Result<u64, Refused> {
-        if !self.shared.options.lease_reads {
-            return Err(Refused::Retry("lease reads are off"));
-        }
-        self.barrier(ReadPolicy::LeaseRead).await
-    }
-
     /// On the leader: somebody waits for what this follower has applied, so it is to hear of each commit at once and not
     /// with the next entries. Holds for some time; cheap enough for every message that a follower sends.
     pub fn hurry(&self, follower: NodeId) {
         self.shared.pace.hurry(follower);
-    }
-
-    async fn barrier(&self, policy: ReadPolicy) -> Result<u64, Refused> {
-        match self.raft.get_read_linearizer(policy).await {
-            Ok(barrier) => Ok(barrier.read_log_id().index()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(with_hint(types::refusal(&forward), &self.leadership, self.shared.node))
-            }
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-                Err(Refused::Retry("no quorum confirms it"))
-            }
-            Err(RaftError::Fatal(_)) => Err(Refused::Stopped),
-        }
     }
 
     /// Who leads, and changes of it.

@@ -109,7 +109,7 @@ pub struct ServeOptions {
     /// Bytes per second of a snapshot sent to one node; 0 is no limit.
     pub snapshot_send_bytes_per_second: u64,
 
-    /// Worker threads for connections; 0 is one per core.
+    /// Worker threads for connections; 0 is one per core, less the one that consensus has, and at least one.
     pub threads: u64,
 }
 

@@ -107,7 +107,7 @@ pub(crate) const SETTINGS: &[Setting] = settings! {
         "batches-in-flight-max": Count => options.batches_in_flight_max,
             "Batches of this node on their way at a time.";
         "threads": Count => options.threads,
-            "Worker threads; 0 is one per core.";
+            "Threads for connections; 0 is one per core, less the one that consensus has for itself, and at least one.";
     }
     "Storage" {
         "log-engine": Engine => options.log_engine,

@@ -3,8 +3,8 @@
 use crate::Flag::{Admin, AllowBusy, Fast, Loading, NoAuth, NoScript, Stale};
 use crate::SessionCommand::{
     Auth, ClientCaching, ClientGetname, ClientGetredir, ClientId, ClientInfo, ClientKill, ClientList,
-    ClientNoEvict, ClientNoTouch, ClientPause, ClientReply, ClientSetinfo, ClientSetname, ClientTracking,
-    ClientTrackinginfo, ClientUnblock, ClientUnpause, Echo, Hello, Ping, Quit, Reset, Select,
+    ClientNoEvict, ClientNoTouch, ClientPause, ClientReadmode, ClientReply, ClientSetinfo, ClientSetname,
+    ClientTracking, ClientTrackinginfo, ClientUnblock, ClientUnpause, Echo, Hello, Ping, Quit, Reset, Select,
 };
 use crate::command::ArgumentKind::{Integer, String};
 use crate::introspection;
@@ -275,6 +275,26 @@ const CLIENT: &[Command] = &[
                 .optional(),
         ],
         route: Route::Session(ClientPause),
+        ..ROW
+    },
+    // Redis has none of this name: there the same is had by connecting to a replica.
+    Command {
+        name: "readmode",
+        parent: Some("client"),
+        arity: 3,
+        flags: Flags::of(&[NoScript, Loading, Stale]),
+        since: "7.2.0",
+        summary: "Chooses how strong the connection's reads are.",
+        arguments: &[Argument::one_of(
+            "mode",
+            &[
+                Argument::word("default", "DEFAULT"),
+                Argument::word("index", "INDEX"),
+                Argument::word("lease", "LEASE"),
+                Argument::word("local", "LOCAL"),
+            ],
+        )],
+        route: Route::Session(ClientReadmode),
         ..ROW
     },
     Command {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quorate_commands::{Args, Error, SessionCommand};
 
-use super::backend::Backend;
+use super::backend::{Backend, ReadMode};
 use super::pause::PauseScope;
 use super::registry::Client;
 use super::{Flow, Session};
@@ -70,6 +70,10 @@ impl<B: Backend> Session<B> {
                 self.reply.ok();
             }
             Sub::ClientPause => self.client_pause(args)?,
+            Sub::ClientReadmode => {
+                self.read_mode = read_mode(args, self.backend.read_mode())?;
+                self.reply.ok();
+            }
             Sub::ClientUnpause => {
                 self.backend.front().pause.end();
                 self.reply.ok();
@@ -222,6 +226,23 @@ fn client_kind(name: &[u8]) -> Result<Kind, Error> {
             let name = String::from_utf8_lossy(name);
             Err(Error::text(format!("ERR Unknown client type '{name}'")))
         }
+    }
+}
+
+/// What `CLIENT READMODE` chooses. A lease needs more of the cluster than one connection can know: it is there where it is
+/// the node's own mode, and then it is what every barrier of this node uses.
+fn read_mode(args: Args<'_>, node: ReadMode) -> Result<ReadMode, Error> {
+    let by_lease = node == ReadMode::Lease;
+    match &args[2] {
+        mode if mode.eq_ignore_ascii_case(b"default") => Ok(node),
+        mode if mode.eq_ignore_ascii_case(b"local") => Ok(ReadMode::Local),
+        mode if mode.eq_ignore_ascii_case(b"index") && !by_lease => Ok(ReadMode::Index),
+        mode if mode.eq_ignore_ascii_case(b"lease") && by_lease => Ok(ReadMode::Lease),
+        mode if mode.eq_ignore_ascii_case(b"index") => Err(Error::text("ERR This node reads by lease")),
+        mode if mode.eq_ignore_ascii_case(b"lease") => {
+            Err(Error::text("ERR Lease reads are off: they are the setting read-mode of every node"))
+        }
+        _ => Err(Error::Syntax),
     }
 }
 

@@ -85,9 +85,11 @@ impl<B: Backend> Session<B> {
             Kind::Watch => self.watch(args).await.map(|()| Flow::Continue),
             Kind::ClientKill => self.client_kill(args),
             Kind::ClientUnblock => self.client_unblock(args).await,
-            Kind::ClientInfo | Kind::ClientList | Kind::ClientPause | Kind::ClientUnpause => {
-                self.answer_client(kind, args).map(|()| Flow::Continue)
-            }
+            Kind::ClientInfo
+            | Kind::ClientList
+            | Kind::ClientPause
+            | Kind::ClientReadmode
+            | Kind::ClientUnpause => self.answer_client(kind, args).map(|()| Flow::Continue),
             _ => self.answer_for_node(kind, args).await,
         }
     }
@@ -250,6 +252,7 @@ impl<B: Backend> Session<B> {
         self.set_protocol(Protocol::Resp2);
         self.set_db(DbIndex::default());
         self.client.set_names(|names| names.name.clear());
+        self.read_mode = self.backend.read_mode();
         self.client.no_evict.store(false, Relaxed);
         self.client.no_touch.store(false, Relaxed);
         self.reply.simple("RESET");

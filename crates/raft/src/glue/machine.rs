@@ -123,6 +123,7 @@ impl RaftStateMachine<TypeConfig> for MachineStore {
                 committed.push(self.committed(entry).map_err(|fault| self.fault(fault))?);
                 responders.extend(responder);
             }
+            self.shared.note_committed(committed.last().map(|entry| entry.id));
             let applied = {
                 let mut machine = self.machine.lock();
                 if self.may_hand_over() && machine.takes_long(&committed) {

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// The writing of snapshots; the newest one's time is asked of the store.
     pub(crate) figures: Mutex<SnapshotFigures>,
     pub(crate) pace: pace::Pace,
+    /// The last committed entry that a peer was told of, or that was applied here.
+    pub(crate) committed: Mutex<Option<LogId>>,
 }
 
 /// The vote given to the log, and the one known to be durable.
@@ -67,6 +69,7 @@ impl Shared {
             snapshot_failed: watch::Sender::default(),
             figures: Mutex::default(),
             pace: pace::Pace::new(last),
+            committed: Mutex::default(),
         }
     }
 
@@ -88,6 +91,12 @@ impl Shared {
         } else if !full.is_empty() {
             full.remove(&peer);
         }
+    }
+
+    /// An entry is known to be committed; said before anybody else can learn of it from this node.
+    pub(crate) fn note_committed(&self, id: Option<LogId>) {
+        let mut committed = self.committed.lock();
+        *committed = id.max(*committed);
     }
 
     /// Whether this node's durable vote is this one and no other is on its way to the disk.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     CallError, Channel, Error, NodeInfo, Transport,
     transport::Link,
-    types::{OVote, TypeConfig},
+    types::{self, OVote, TypeConfig},
     wire::{
         frame::{Class, Frame, Received},
         message,
@@ -137,6 +137,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        self.shared.note_committed(request.leader_commit.as_ref().map(types::log_id));
         let body = message::encode_append(request).concat();
         let answer = self.control(message::APPEND, body.into(), option.hard_ttl()).await?;
         let (result, disk_full) = message::decode_append_answer(answer).map_err(format_error)?;
@@ -280,6 +281,8 @@ impl<S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin> Pipeline<'_, S>
                         self.sent_index = last.map_or(0, |last| last.index);
                         let id = u64::from(self.stream) << 32 | u64::from(self.sent);
                         self.sent = self.sent.wrapping_add(1);
+                        let told = request.leader_commit.as_ref().map(types::log_id);
+                        self.client.shared.note_committed(told);
                         let body = message::encode_append(request);
                         let frame = Frame { class: Class::Request, kind: message::APPEND, id, body };
                         let bytes = frame.body_bytes();

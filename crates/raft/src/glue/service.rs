@@ -88,6 +88,10 @@ impl RaftService for Service {
                         raft.pre_vote(message::decode_vote(body).map_err(text)?).await.map_err(text)?;
                     Ok(message::encode_vote_answer(&answer))
                 }
+                message::SUPPORT => {
+                    let vote = message::decode_plain_vote(body).map_err(text)?;
+                    Ok(Bytes::copy_from_slice(&[u8::from(shared.is_durable_vote(types::vote(&vote)))]))
+                }
                 message::TRANSFER => {
                     let request = message::decode_transfer(body).map_err(text)?;
                     let answer = raft.handle_transfer_leader(request).await.map_err(text)?;

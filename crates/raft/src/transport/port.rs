@@ -13,7 +13,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use quorate_storage::NodeId;
 use tokio::{
     io::AsyncRead,
@@ -206,14 +210,17 @@ impl Port {
         } else {
             self.inner.service().map(|service| service.call(self.peer, channel, kind, body))
         };
+        let mut answering = match result {
+            Some(answer) => answer,
+            None => future::ready(Err(STARTING.to_owned())).boxed(),
+        };
+        // Most answers are there at once and are not worth a task.
+        if let Some(answer) = (&mut answering).now_or_never() {
+            let _ = self.answers.try_send(answer_frame(id, answer));
+            return;
+        }
         let (answers, broken) = (self.answers.clone(), self.broken.clone());
         tokio::spawn(async move {
-            let answering = async {
-                match result {
-                    Some(answer) => answer.await,
-                    None => Err(STARTING.to_owned()),
-                }
-            };
             tokio::select! {
                 () = broken.cancelled() => {}
                 answer = answering => { let _ = answers.try_send(answer_frame(id, answer)); }

@@ -30,6 +30,7 @@
 //!
 //! snapshot chunk (kind 6): 0 8 offset, 8 … bytes     answer: 0 8 next offset
 //! snapshot end (kind 7): 0 17 vote                   answer: 0 17 vote of the answering node
+//! support (kind 8): 0 17 vote of the leader          answer: 0 1 1 if the answering node's durable vote is this one
 //! ```
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -51,6 +52,7 @@ pub(crate) const TRANSFER: u8 = 4;
 pub(crate) const SNAPSHOT_BEGIN: u8 = 5;
 pub(crate) const SNAPSHOT_CHUNK: u8 = 6;
 pub(crate) const SNAPSHOT_END: u8 = 7;
+pub(crate) const SUPPORT: u8 = 8;
 
 /// A payload smaller than this is copied beside its header: a system call's overhead for a piece costs more.
 const SHARED_BYTES_MIN: usize = 4096;

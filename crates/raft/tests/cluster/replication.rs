@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use quorate_raft::{Error, RaftOptions, Refused, Role};
+use quorate_raft::{Error, NodeId, RaftOptions, Refused, Role, Support};
 
 use crate::harness::{Cluster, data, propose_surely, quick, refusals, retry};
 
@@ -171,6 +171,73 @@ async fn a_leader_without_a_quorum_neither_commits_nor_confirms_reads() {
     propose_surely(&cluster, 1).await;
     let node = cluster.node(leader);
     node.until("an outcome of both proposals", |_| node.seen().count + told.lock().len() as u64 >= 2).await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_gives_its_support_is_the_quorum_of_its_own_read() {
+    let mut cluster = Cluster::formed(3, quick()).await;
+    let leader = cluster.leader().await.id;
+    cluster.node(leader.0).propose(0, 10).await;
+    cluster.agree(10).await;
+    let [one, other] = [1, 2, 3].into_iter().filter(|id| *id != leader.0).collect::<Vec<_>>()[..] else {
+        panic!("two followers");
+    };
+    let support = cluster.node(one).raft.support().expect("it follows the leader");
+    assert_eq!(Support::decode(support.encode()), Some(support));
+    let acknowledged = cluster.node(leader.0).seen().last.expect("proposals were applied").index;
+    // With nobody left to be asked, only what was said unasked can confirm it.
+    cluster.stop(one).await;
+    cluster.stop(other).await;
+    let raft = &cluster.node(leader.0).raft;
+    let index = raft.read_index_with(Some((NodeId(one), support))).await;
+    assert!(index.is_ok_and(|index| index >= acknowledged));
+    // Nodes that are no voters, and the leader's own word, do not add to a quorum.
+    for stranger in [NodeId(9), leader] {
+        let alone = raft.read_index_with(Some((stranger, support))).await;
+        assert!(matches!(alone, Err(Refused::Retry(_) | Refused::NotLeader { .. })), "{stranger}: {alone:?}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn support_for_another_leader_confirms_nothing() {
+    let mut cluster = Cluster::formed(3, quick()).await;
+    let old = cluster.leader().await.id.0;
+    let before = cluster.node(old).raft.support().expect("a leader's vote is its own");
+    cluster.stop(old).await;
+    let next = cluster.leader().await.id.0;
+    let follower = (1..=3).find(|id| *id != old && *id != next).expect("three nodes");
+    cluster.node(follower).until("the new leader", |now| now.leader == Some(NodeId(next))).await;
+    assert_ne!(cluster.node(follower).raft.support(), Some(before), "its vote is with the new leader");
+    cluster.stop(follower).await;
+    let stale = cluster.node(next).raft.read_index_with(Some((NodeId(follower), before))).await;
+    assert!(matches!(stale, Err(Refused::Retry(_) | Refused::NotLeader { .. })), "{stale:?}");
+    cluster.boot(old).await;
+    cluster.boot(follower).await;
+    // A node that led before it was started again leads no more, though its durable vote is its own.
+    let started = cluster.node(old).raft.read_index().await;
+    if !cluster.node(old).raft.leadership().borrow().leader_is_me {
+        assert!(started.is_err(), "{started:?}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_on_without_the_follower_that_was_asked_first() {
+    let mut cluster = Cluster::formed(3, quick()).await;
+    let leader = cluster.leader().await.id.0;
+    cluster.node(leader).propose(0, 10).await;
+    cluster.agree(10).await;
+    for away in (1..=3).filter(|id| *id != leader) {
+        cluster.stop(away).await;
+        for _ in 0..5 {
+            let index = cluster.node(leader).raft.read_index().await;
+            assert!(index.is_ok(), "without node {away}: {index:?}");
+        }
+        cluster.boot(away).await;
+        cluster.agree(10).await;
+    }
     cluster.shutdown().await;
 }
 

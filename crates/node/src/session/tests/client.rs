@@ -95,6 +95,9 @@ async fn what_is_not_there_is_told_truthfully() {
         ("CLIENT NO-EVICT ON", "+OK|"),
         ("CLIENT NO-TOUCH ON", "+OK|"),
         ("CLIENT NO-TOUCH MAYBE", "-ERR syntax error|"),
+        ("CLIENT READMODE index", "+OK|"),
+        ("CLIENT READMODE LEASE", "-ERR Lease reads are off: they are the setting read-mode of every node|"),
+        ("CLIENT READMODE SOME", "-ERR syntax error|"),
     ];
     check(&mut talk, &cases).await;
     assert!(talk.text("CLIENT INFO").await.contains(" flags=teT "));

@@ -29,6 +29,14 @@ async fn requests_go_together() {
 }
 
 #[tokio::test]
+async fn a_connection_chooses_how_strong_its_reads_are() {
+    check_rounds("GET a\nCLIENT READMODE LOCAL\nGET a\nGET b", (1, 0), "$-1|+OK|$-1|$-1|").await;
+    check_rounds("CLIENT READMODE local\nGET a\nCLIENT READMODE DEFAULT\nGET a", (1, 0), "+OK|$-1|+OK|$-1|")
+        .await;
+    check_rounds("CLIENT READMODE LOCAL\nRESET\nGET a", (1, 0), "+OK|+RESET|$-1|").await;
+}
+
+#[tokio::test]
 async fn a_database_belongs_to_its_place_in_the_pipeline() {
     check_rounds(
         "SET k zero\nSELECT 1\nSET k one\nGET k\nSELECT 0\nGET k",
