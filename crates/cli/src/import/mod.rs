@@ -29,13 +29,13 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "dry_run")]
     from: Option<String>,
     /// A file with the source's password.
-    #[arg(long, value_name = "FILE", requires = "from")]
+    #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "file")]
     source_password_file: Option<PathBuf>,
     /// Cut over as soon as fewer bytes of the source's stream than this are not yet applied.
-    #[arg(long, value_name = "BYTES", requires = "from")]
+    #[arg(long, value_name = "BYTES", requires = "from", conflicts_with = "file")]
     cut_over_when_lag_below: Option<u64>,
     /// Let the source take writes again after the cut-over. They do not reach the cluster.
-    #[arg(long, requires = "from")]
+    #[arg(long, requires = "from", conflicts_with = "file")]
     no_fence: bool,
     /// The target: where a node serves Redis clients; of several, the first that answers. HOST:PORT, or
     /// redis://USER:PASSWORD@HOST:PORT.

@@ -2,7 +2,7 @@
 //!
 //! For: the rules of `ACL SETUSER`, what follows from them for a request, and `ACL` on the replicated state. Leaves to
 //! others: who is connected as whom, checking requests before they run, the log of what was denied (the node).
-//! See `docs/decisions/0018-users-are-part-of-the-state.md`.
+//! See `docs/decisions/0017-users-are-part-of-the-state.md`.
 //!
 //! Invariants: users are a function of the log; a user that may do everything is known at a glance
 //! ([`User::is_unrestricted`]); no password is kept, only its SHA-256, which `Debug` does not show.
