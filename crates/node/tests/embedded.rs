@@ -16,7 +16,7 @@ async fn a_client_waits_for_an_element_of_a_list() {
         TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
     let peers = BTreeMap::from([(1, address.to_string())]);
     let membership = Membership::Static { number: 1, peers };
-    let options = NodeOptions::new(folder.join("node"), membership, &address.to_string());
+    let options = NodeOptions::new(folder.join("node"), membership, address.to_string());
     let node = Node::start(options, Components::real()).await.expect("a node");
     node.serving().await.expect("it serves");
 

@@ -6,8 +6,8 @@
 //!   └──── broken: go on ───────┘
 //! ```
 //!
-//! For: the order of things, and what happens when a connection breaks. Leaves to others: the stream ([`link`]), the
-//! target ([`apply`]), the cut-over ([`cut_over`]).
+//! For: the order of things, and what happens when a connection breaks. Leaves to others: the stream (`link`), the
+//! target (`apply`), the cut-over (`cut_over`).
 //! Invariants: what the source has done takes effect once and in its order; a place is acknowledged after it has taken
 //! effect in the target.
 
