@@ -369,6 +369,11 @@ impl<'d> Run<'_, 'd> {
     fn note_until(&mut self, ended: Instant, command: &Command, args: &[&[u8]]) {
         if let (Some(watch), Some(client)) = (&mut self.slow, &self.asked.client) {
             let took = ended.saturating_duration_since(std::mem::replace(&mut watch.last, ended));
+            if command.parent == Some("config") {
+                // It may be the very request that changed what counts as slow, which holds for itself.
+                self.here.front.refresh(self.state);
+                watch.tunables = self.here.front.tunables();
+            }
             self.here.front.note_if_slow(&watch.tunables, client, command, took, args);
         }
     }

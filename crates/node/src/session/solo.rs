@@ -260,6 +260,7 @@ impl<'d> Step<'_, 'd> {
         let ticket = write_or_wait(self.state, context, seat, command, args, reply);
         if let (None, Some(client)) = (ticket, &self.asked.client) {
             let front = self.asked.front;
+            front.refresh(self.state);
             front.note_if_slow(&front.tunables(), client, command, started.elapsed(), args.from(0));
         }
         ticket

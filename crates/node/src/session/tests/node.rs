@@ -129,7 +129,7 @@ async fn the_slow_log_follows_its_settings() {
     talk.say("CLIENT SETNAME me").await;
     talk.say("GET first\nGET second").await;
     let log = talk.say("SLOWLOG GET 1").await;
-    assert!(log.starts_with("*1|*6|:2|:"), "{log}");
+    assert!(log.starts_with("*1|*6|:3|:"), "{log}");
     assert!(log.ends_with("*2|$3|GET|$6|second|$14|127.0.0.1:5000|$2|me|"), "{log}");
     assert_eq!(talk.say("SLOWLOG GET -2").await, "-ERR count should be greater than or equal to -1|");
     let cases = [
