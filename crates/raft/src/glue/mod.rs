@@ -99,10 +99,15 @@ impl Shared {
         *committed = id.max(*committed);
     }
 
+    /// This node's durable vote, or none while another one is on its way to the disk.
+    pub(crate) fn durable_vote(&self) -> Option<Vote> {
+        let votes = *self.votes.lock();
+        votes.durable.filter(|durable| votes.given == Some(*durable))
+    }
+
     /// Whether this node's durable vote is this one and no other is on its way to the disk.
     pub(crate) fn is_durable_vote(&self, vote: Vote) -> bool {
-        let votes = *self.votes.lock();
-        votes.durable == Some(vote) && votes.given == Some(vote)
+        self.durable_vote() == Some(vote)
     }
 
     /// Whether the log has this entry, or had it before it was purged.

@@ -158,6 +158,26 @@ async fn a_saved_vote_implies_that_earlier_appends_are_durable() {
     assert_eq!((state.vote, state.last.map(|id| id.index)), (Some(vote), Some(99)));
 }
 
+/// Read barriers rest on both: on a vote that is certain, and on an index that never goes back.
+#[tokio::test]
+async fn a_vote_on_its_way_supports_nobody_and_what_is_committed_stays_so() {
+    let (mut log, _, _) = stores(&SimDisk::new(1), Executor::Thread);
+    let vote = |node| Vote { leader: quorate_storage::LeaderId { term: 7, node }, committed: true };
+    log.save_vote(&types::o_vote(vote(1))).await.expect("saved");
+    assert_eq!(log.0.durable_vote(), Some(vote(1)));
+    // The same term, another leader: whole votes are compared.
+    assert!(!log.0.is_durable_vote(vote(2)));
+    log.0.votes.lock().given = Some(vote(2));
+    assert_eq!(log.0.durable_vote(), None);
+    assert!(!log.0.is_durable_vote(vote(1)) && !log.0.is_durable_vote(vote(2)));
+
+    let id = |index| Some(quorate_storage::LogId::new(7, 1, index));
+    for told in [id(5), id(3), None] {
+        log.0.note_committed(told);
+        assert_eq!(*log.0.committed.lock(), id(5), "after {told:?}");
+    }
+}
+
 #[tokio::test]
 async fn reads_are_bounded_by_bytes() {
     let (mut log, _, _) = stores(&SimDisk::new(1), Executor::Inline);

@@ -92,8 +92,7 @@ impl Raft {
     /// This node's word for the leader that its vote is with, or none while it is with nobody for certain.
     #[must_use]
     pub fn support(&self) -> Option<Support> {
-        let votes = *self.shared.votes.lock();
-        let vote = votes.durable.filter(|durable| durable.committed && votes.given == Some(*durable))?;
+        let vote = self.shared.durable_vote().filter(|vote| vote.committed)?;
         Some(Support { vote })
     }
 
